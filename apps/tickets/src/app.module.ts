@@ -1,0 +1,48 @@
+import { ENV, LOGGER, migrate, Readiness, type Logger } from '#platform';
+import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { DirectoryHandlers } from './directory/directory.handlers.js';
+import { DirectoryService } from './directory/directory.service.js';
+import type { TicketsEnv } from './env.js';
+import { createOrm } from './orm.js';
+import { OutboxRelay } from './outbox/outbox.relay.js';
+import { IncomingMailService } from './ticket/incoming-mail.service.js';
+import { TicketHandlers } from './ticket/ticket.handlers.js';
+import { TicketQueries } from './ticket/ticket.queries.js';
+import { TicketService } from './ticket/ticket.service.js';
+
+@Module({
+  controllers: [TicketHandlers, DirectoryHandlers],
+  providers: [
+    {
+      provide: MikroORM,
+      inject: [ENV, LOGGER],
+      useFactory: async (env: TicketsEnv, log: Logger): Promise<MikroORM> => {
+        const orm = await createOrm(env);
+        const applied = await migrate(orm, env.DATABASE_URL);
+        if (applied.length > 0) log.info({ applied }, 'schema migrated');
+        return orm;
+      },
+    },
+    TicketService,
+    IncomingMailService,
+    TicketQueries,
+    DirectoryService,
+    OutboxRelay,
+  ],
+})
+export class AppModule implements OnApplicationShutdown {
+  constructor(
+    @Inject(MikroORM) private readonly orm: MikroORM,
+    readiness: Readiness,
+  ) {
+    readiness.register('postgres', async () => {
+      await orm.em.getConnection().execute('select 1');
+    });
+  }
+
+  /** After the transports have closed: replies in hand still needed the database. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.orm.close();
+  }
+}

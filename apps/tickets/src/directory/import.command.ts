@@ -1,0 +1,32 @@
+/**
+ * `node dist/apps/tickets/src/directory/import.command.js FILE` — adds or updates organisations, infrastructures and
+ * people from a JSON file, in one transaction. Organisations are known by name, people by address, infrastructures by
+ * organisation and name; nobody is removed. Passwords are stored as Argon2id hashes only.
+ */
+import 'reflect-metadata';
+import { readFile } from 'node:fs/promises';
+import { migrate, parseMessage } from '#platform';
+import { readEnv } from '../env.js';
+import { createOrm } from '../orm.js';
+import { DirectoryFile, importDirectory } from './import.js';
+
+const [file] = process.argv.slice(2);
+if (file === undefined) {
+  process.stderr.write('usage: import.command.js FILE\n');
+  process.exit(2);
+}
+const parsed = parseMessage(DirectoryFile, JSON.parse(await readFile(file, 'utf8')));
+if ('violations' in parsed) {
+  for (const violation of parsed.violations)
+    process.stderr.write(`${file}: ${violation.field}: ${violation.message}\n`);
+  process.exit(1);
+}
+const env = readEnv();
+const orm = await createOrm(env);
+try {
+  await migrate(orm, env.DATABASE_URL);
+  const counts = await importDirectory(orm.em.fork(), parsed.value);
+  process.stdout.write(`${JSON.stringify(counts)}\n`);
+} finally {
+  await orm.close();
+}

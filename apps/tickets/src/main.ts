@@ -1,0 +1,11 @@
+import 'reflect-metadata';
+import { RpcStrategy, runService } from '#platform';
+import { AppModule } from './app.module.js';
+import { readEnv } from './env.js';
+
+await runService({
+  name: 'tickets',
+  readEnv,
+  module: AppModule,
+  strategies: ({ nats, log }) => [new RpcStrategy(nats, 'tickets', log)],
+});

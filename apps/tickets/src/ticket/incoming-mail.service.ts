@@ -1,0 +1,373 @@
+/**
+ * Mails become tickets or parts of tickets, a batch in one transaction.
+ *
+ * Which ticket? The one that a verified signature names; else the one whose mail this one answers (stored ids); else a
+ * new one. Finding a ticket is not the right to write on it: only its reporter, its participants, people of its
+ * organisation and employees may. Anybody else's mail opens a ticket of its own that names the other as a possible
+ * predecessor, and nobody on the other ticket hears of it.
+ *
+ * A mail that was taken before (same inboundId) gives the same answer again and changes nothing.
+ */
+import {
+  ticketCreated,
+  ticketMessageAdded,
+  type AcceptedMail,
+  type AcceptMail,
+  type AcceptMailResult,
+  type AuthorView,
+  type IncomingMail,
+} from '#contracts';
+import { applyMessage, DEFAULT_POLICY, type Reporter } from '#domain';
+import { ENV, sqlOf } from '#platform';
+import { Inject, Injectable } from '@nestjs/common';
+import { LockMode, MikroORM, UniqueConstraintViolationException, type EntityManager } from '@mikro-orm/postgresql';
+import { v7 as uuidv7 } from 'uuid';
+import type { TicketsEnv } from '../env.js';
+import { recipientsOf } from './recipients.js';
+import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
+import { stateOf, Ticket } from './ticket.entity.js';
+import { nextNumbers, TicketService } from './ticket.service.js';
+import type { TicketWriter } from './ticket.writer.js';
+import { Attachment } from './timeline-entry.entity.js';
+
+/** Longer texts are cut in events; the whole message stays in the timeline. */
+const MAX_EVENT_TEXT = 100_000;
+
+@Injectable()
+export class IncomingMailService {
+  constructor(
+    @Inject(MikroORM) private readonly orm: MikroORM,
+    @Inject(ENV) private readonly env: TicketsEnv,
+    private readonly tickets: TicketService,
+  ) {}
+
+  async accept({ mails }: AcceptMail): Promise<AcceptMailResult> {
+    const run = () => this.orm.em.fork().transactional((em) => this.acceptAll(em, mails), { clear: true });
+    // a repeat that ran at the same time has committed first: its results are there now
+    const accepted = await run().catch((error: unknown) => {
+      if (error instanceof UniqueConstraintViolationException) return run();
+      throw error;
+    });
+    return { accepted };
+  }
+
+  private async acceptAll(em: EntityManager, mails: IncomingMail[]): Promise<AcceptedMail[]> {
+    const done = await acceptedBefore(em, mails);
+    const fresh = mails.filter((mail) => !done.has(mail.inboundId));
+    if (fresh.length > 0) {
+      const batch = await Batch.load(em, fresh);
+      const numbers = await nextNumbers(em, fresh.length);
+      for (const [index, mail] of fresh.entries()) {
+        done.set(mail.inboundId, await this.acceptOne(em, batch, mail, numbers[index]!));
+      }
+    }
+    return mails.map((mail) => done.get(mail.inboundId)!);
+  }
+
+  private async acceptOne(em: EntityManager, batch: Batch, mail: IncomingMail, number: number): Promise<AcceptedMail> {
+    const sender = batch.personByEmail(mail.from.email);
+    const found = batch.find(mail);
+    if (found && sender && (await batch.mayAppend(sender, found.row))) {
+      const appended = this.append(em, batch, mail, sender, found.row);
+      if (appended) return answer(mail, 'appended', found.row, found.rule);
+    }
+    const row = await this.openTicket(em, batch, mail, sender, number, found?.row.number ?? null);
+    return answer(mail, 'ticket_created', row, found ? `follow-up:${found.rule}` : 'new');
+  }
+
+  /** @returns false when the ticket was closed too long ago to go on with it */
+  private append(em: EntityManager, batch: Batch, mail: IncomingMail, sender: DirectoryPerson, row: Ticket): boolean {
+    const surroundings = batch.surroundingsOf(row);
+    const { now, people } = surroundings;
+    // a From line proves nothing: an employee's mail is kept among employees until the sender is verified
+    const visibility = sender.kind === 'employee' ? 'internal' : 'public';
+    const accepted = applyMessage(
+      stateOf(row),
+      { author: sender.kind, authorId: sender.id, automatic: mail.automatic, visibility },
+      DEFAULT_POLICY,
+      { now, people: lookup(people) },
+    );
+    if (accepted.effect === 'follow_up') return false;
+    const writer = this.tickets.writer(em, row, surroundings);
+    writer.apply(accepted);
+    const author: AuthorView = { personId: sender.id, name: mail.from.name || sender.name, email: sender.email };
+    const kind = visibility === 'public' ? 'message' : 'note';
+    const entry = this.writeMail(em, writer, mail, author, kind, accepted.changes, accepted.fixes);
+    const told = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
+    writer.publish(
+      ticketMessageAdded,
+      {
+        entryId: entry.id,
+        visibility,
+        text: visibility === 'public' ? mail.visibleText.slice(0, MAX_EVENT_TEXT) : null,
+        effect: accepted.effect,
+      },
+      author,
+      visibility === 'public' ? told.filter((one) => one.email !== sender.email) : [],
+    );
+    writer.rememberMail(mail.messageId);
+    batch.remember(mail, row);
+    return true;
+  }
+
+  private async openTicket(
+    em: EntityManager,
+    batch: Batch,
+    mail: IncomingMail,
+    sender: DirectoryPerson | undefined,
+    number: number,
+    followUpOf: number | null,
+  ): Promise<Ticket> {
+    const organisationId = sender?.organisationId ?? null;
+    const reporter = {
+      personId: sender?.id ?? null,
+      name: mail.from.name || sender?.name || 'Unknown sender',
+      email: mail.from.email,
+    };
+    const infrastructureId = batch.onlyInfrastructureOf(organisationId);
+    const surroundings = batch.surroundings(organisationId, infrastructureId);
+    const writer = await this.tickets.open(
+      em,
+      surroundings,
+      {
+        reporter,
+        channel: 'email',
+        organisationId,
+        infrastructureId,
+        priority: 'medium',
+        subject: mail.subject,
+        mailbox: mail.mailbox,
+        followUpOf,
+      },
+      number,
+    );
+    const author: AuthorView = { personId: reporter.personId, name: reporter.name, email: reporter.email };
+    this.writeMail(em, writer, mail, author, 'message', [], []);
+    writer.rememberMail(mail.messageId);
+    batch.remember(mail, writer.row);
+    const acknowledge = mail.mayAutoReply && !mail.automatic && mail.from.email !== null;
+    writer.publish(ticketCreated, { text: mail.text.slice(0, MAX_EVENT_TEXT), acknowledge }, author, []);
+    return writer.row;
+  }
+
+  private writeMail(
+    em: EntityManager,
+    writer: TicketWriter,
+    mail: IncomingMail,
+    author: AuthorView,
+    kind: 'message' | 'note',
+    changes: Parameters<TicketWriter['entry']>[0]['changes'] & object,
+    fixes: Parameters<TicketWriter['entry']>[0]['fixes'] & object,
+  ) {
+    const entry = writer.entry(
+      {
+        kind,
+        text: mail.text,
+        visibleText: mail.visibleText,
+        html: mail.html,
+        changes,
+        fixes,
+        automatic: mail.automatic,
+        messageId: mail.messageId,
+        inboundId: mail.inboundId,
+        rawSha256: Buffer.from(mail.rawSha256, 'hex'),
+        rawSize: mail.rawSize,
+      },
+      author,
+    );
+    for (const [position, { sha256, ...attachment }] of mail.attachments.entries()) {
+      const id = uuidv7();
+      em.persist(em.create(Attachment, { id, entry, position, sha256: Buffer.from(sha256, 'hex'), ...attachment }));
+    }
+    return entry;
+  }
+}
+
+function answer(mail: IncomingMail, result: AcceptedMail['result'], row: Ticket, rule: string): AcceptedMail {
+  return { inboundId: mail.inboundId, result, ticketId: row.id, ticketNumber: row.number, rule };
+}
+
+async function acceptedBefore(em: EntityManager, mails: IncomingMail[]): Promise<Map<string, AcceptedMail>> {
+  const { rows } = await sqlOf(em).query<Omit<AcceptedMail, 'rule'>>(
+    `select e.inbound_id as "inboundId", t.id as "ticketId", t.number as "ticketNumber",
+       case when e.position = (select min(position) from tickets.timeline_entry f where f.ticket_id = t.id)
+         then 'ticket_created' else 'appended' end as result
+     from tickets.timeline_entry e join tickets.ticket t on t.id = e.ticket_id
+     where e.inbound_id = any($1::uuid[])`,
+    [mails.map((mail) => mail.inboundId)],
+  );
+  return new Map(rows.map((row) => [row.inboundId, { ...row, rule: 'accepted-before' }]));
+}
+
+/** What a batch needs to know of senders and tickets, read in a few statements for all its mails together. */
+class Batch {
+  private constructor(
+    private readonly em: EntityManager,
+    private readonly base: Surroundings,
+    private readonly peopleByEmail: Map<string, DirectoryPerson>,
+    private readonly places: Places,
+    private readonly ticketsByNumber: Map<number, Ticket>,
+    private readonly ticketsByMessageId: Map<string, Ticket>,
+  ) {}
+
+  static async load(em: EntityManager, mails: IncomingMail[]): Promise<Batch> {
+    await registerSenders(em, mails);
+    const tickets = await lockTickets(em, mails);
+    const emails = [...new Set(mails.flatMap((mail) => (mail.from.email ? [mail.from.email.toLowerCase()] : [])))];
+    const { rows: senders } = await sqlOf(em).query<{ id: string }>(
+      'select id from tickets.person where email = any($1)',
+      [emails],
+    );
+    const base = await readSurroundings(em, {
+      people: [
+        ...senders.map((sender) => sender.id),
+        ...tickets.rows.flatMap((row) => [row.assigneeId, row.reporter.personId]),
+      ],
+    });
+    const organisationIds = [
+      ...[...base.people.values()].map((person) => person.organisationId),
+      ...tickets.rows.map((row) => row.organisationId),
+    ];
+    return new Batch(
+      em,
+      base,
+      new Map([...base.people.values()].map((person) => [person.email, person])),
+      await readPlaces(
+        em,
+        organisationIds,
+        tickets.rows.map((row) => row.infrastructureId),
+      ),
+      new Map(tickets.rows.map((row) => [row.number, row])),
+      tickets.byMessageId,
+    );
+  }
+
+  personByEmail(email: string | null): DirectoryPerson | undefined {
+    return email === null ? undefined : this.peopleByEmail.get(email.toLowerCase());
+  }
+
+  find(mail: IncomingMail): { row: Ticket; rule: string } | undefined {
+    const signed = this.ticketsByNumber.get(mail.signedTicketNumber ?? -1);
+    if (signed) return { row: signed, rule: 'signed' };
+    const stored = mail.referencedIds.map((id) => this.ticketsByMessageId.get(id)).find((row) => row !== undefined);
+    return stored && { row: stored, rule: 'stored-id' };
+  }
+
+  /** Later mails of the batch may answer this one. */
+  remember(mail: IncomingMail, row: Ticket): void {
+    this.ticketsByMessageId.set(mail.messageId, row);
+  }
+
+  async mayAppend(sender: DirectoryPerson, row: Ticket): Promise<boolean> {
+    if (!sender.active) return false;
+    if (sender.kind === 'employee' || sender.id === row.reporter.personId) return true;
+    if (sender.email === row.reporter.email?.toLowerCase()) return true;
+    const { rowCount } = await sqlOf(this.em).query(
+      'select 1 from tickets.participant where ticket_id = $1 and person_id = $2',
+      [row.id, sender.id],
+    );
+    if (rowCount === 1) return true;
+    if (sender.organisationId === null || sender.organisationId !== row.organisationId) return false;
+    // a colleague who joins in is kept informed from now on
+    await this.em.flush();
+    await sqlOf(this.em).query(
+      'insert into tickets.participant (ticket_id, person_id) values ($1, $2) on conflict do nothing',
+      [row.id, sender.id],
+    );
+    return true;
+  }
+
+  onlyInfrastructureOf(organisationId: string | null): string | null {
+    return this.places.onlyInfrastructure.get(organisationId ?? '') ?? null;
+  }
+
+  surroundingsOf(row: Ticket): Surroundings {
+    const surroundings = this.surroundings(row.organisationId ?? null, row.infrastructureId ?? null);
+    return { ...surroundings, now: Math.max(surroundings.now, row.updatedAt) };
+  }
+
+  surroundings(organisationId: string | null, infrastructureId: string | null): Surroundings {
+    return {
+      ...this.base,
+      organisation: named(this.places.organisations, organisationId),
+      infrastructure: named(this.places.infrastructures, infrastructureId),
+    };
+  }
+}
+
+function named(names: Map<string, string>, id: string | null) {
+  const name = names.get(id ?? '');
+  return id !== null && name !== undefined ? { id, name } : null;
+}
+
+interface Places {
+  organisations: Map<string, string>;
+  infrastructures: Map<string, string>;
+  /** By organisation, for those that have exactly one. */
+  onlyInfrastructure: Map<string, string>;
+}
+
+async function readPlaces(
+  em: EntityManager,
+  organisationIds: (string | null | undefined)[],
+  infrastructureIds: (string | null | undefined)[],
+): Promise<Places> {
+  const sql = sqlOf(em);
+  const wanted = [...new Set(organisationIds.filter((id) => id != null))];
+  const organisations = await sql.query<{ id: string; name: string }>(
+    'select id, name from tickets.organisation where id = any($1::uuid[])',
+    [wanted],
+  );
+  const infrastructures = await sql.query<{ id: string; name: string; organisation_id: string; only: boolean }>(
+    `select id, name, organisation_id, count(*) over (partition by organisation_id) = 1 as only
+     from tickets.infrastructure where organisation_id = any($1::uuid[])
+     union select id, name, organisation_id, false from tickets.infrastructure where id = any($2::uuid[])`,
+    [wanted, infrastructureIds.filter((id) => id != null)],
+  );
+  return {
+    organisations: new Map(organisations.rows.map(({ id, name }) => [id, name])),
+    infrastructures: new Map(infrastructures.rows.map(({ id, name }) => [id, name])),
+    onlyInfrastructure: new Map(infrastructures.rows.filter((i) => i.only).map((i) => [i.organisation_id, i.id])),
+  };
+}
+
+/** Makes customers of senders whom the directory does not know; their mail domain tells the organisation. */
+async function registerSenders(em: EntityManager, mails: IncomingMail[]): Promise<void> {
+  const senders = new Map(
+    mails.flatMap(({ from }) => (from.email ? [[from.email.toLowerCase(), from.name || from.email] as const] : [])),
+  );
+  if (senders.size === 0) return;
+  const emails = [...senders.keys()].sort(); // one order for all writers, so that two batches cannot deadlock
+  await sqlOf(em).query(
+    `insert into tickets.person (id, kind, name, email, organisation_id)
+     select g.id, 'customer', g.name, g.email,
+       (select o.id from tickets.organisation o
+        where o.email_domains @> array[substring(g.email from '[^@]*$')] order by o.id limit 1)
+     from unnest($1::uuid[], $2::text[], $3::text[]) as g(id, name, email)
+     where not exists (select 1 from tickets.person p where p.email = g.email)
+     order by g.email
+     on conflict (email) do nothing`,
+    [emails.map(() => uuidv7()), emails.map((email) => senders.get(email)), emails],
+  );
+}
+
+async function lockTickets(em: EntityManager, mails: IncomingMail[]) {
+  const numbers = mails.flatMap((mail) => mail.signedTicketNumber ?? []);
+  const messageIds = mails.flatMap((mail) => mail.referencedIds);
+  if (numbers.length === 0 && messageIds.length === 0) return { rows: [], byMessageId: new Map<string, Ticket>() };
+  const { rows: found } = await sqlOf(em).query<{ ticket_id: string; message_id: string | null }>(
+    `select id as ticket_id, null as message_id from tickets.ticket where number = any($1::int[])
+     union select ticket_id, message_id from tickets.timeline_entry where message_id = any($2::text[])`,
+    [numbers, messageIds],
+  );
+  const rows = await em.find(
+    Ticket,
+    { id: { $in: found.map((one) => one.ticket_id) } },
+    { lockMode: LockMode.PESSIMISTIC_WRITE, orderBy: { id: 'asc' } },
+  );
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const byMessageId = new Map(
+    found.flatMap((one) => (one.message_id === null ? [] : [[one.message_id, byId.get(one.ticket_id)!] as const])),
+  );
+  return { rows, byMessageId };
+}

@@ -1,0 +1,206 @@
+/** The reading side: one statement a question, straight to the view. */
+import {
+  refuse,
+  type BlobReference,
+  type GetAttachment,
+  type GetRawMail,
+  type GetTicket,
+  type GetTimeline,
+  type ListTickets,
+  type Refused,
+  type TicketAnswer,
+  type TicketPage,
+  type TimelineEntryView,
+  type TimelinePage,
+} from '#contracts';
+import { DEFAULT_POLICY, type PersonKind } from '#domain';
+import { poolOf, type Sql } from '#platform';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { instantOf, isoInstant } from './instant.type.js';
+import { TICKET_COLUMNS, factsOf, type TicketRow } from './ticket.row.js';
+import { ticketView } from './ticket.view.js';
+
+/** Keeps a page of the timeline below NATS's limit for one message, with room for its JSON escapes. */
+const MAX_PAGE_TEXT_BYTES = 600_000;
+
+const viewerUnknown = () => refuse({ field: 'viewerId', code: 'viewer_unknown', message: 'the account is not active' });
+const ticketUnknown = () => refuse({ field: 'ticketId', code: 'ticket_unknown', message: 'there is no such ticket' });
+const cursorInvalid = () => refuse({ field: 'after', code: 'cursor_invalid', message: 'not a cursor of this list' });
+
+/** `v` is the viewer. The same rule as maySee(), in SQL. */
+const MAY_SEE = `v.active and (v.kind = 'employee' or t.organisation_id = v.organisation_id or t.reporter_person_id = v.id)`;
+
+const FROM_TICKET = `
+  tickets.ticket t
+  left join tickets.person assignee on assignee.id = t.assignee_id
+  left join tickets.organisation organisation on organisation.id = t.organisation_id
+  left join tickets.infrastructure infrastructure on infrastructure.id = t.infrastructure_id`;
+
+@Injectable()
+export class TicketQueries implements OnModuleInit {
+  private sql: Sql;
+
+  constructor(@Inject(MikroORM) private readonly orm: MikroORM) {}
+
+  async onModuleInit(): Promise<void> {
+    this.sql = (await poolOf(this.orm)) as Sql;
+  }
+
+  async get({ viewerId, ticketId }: GetTicket): Promise<TicketAnswer | Refused> {
+    const { rows } = await this.sql.query<TicketRow>({
+      name: 'get-ticket',
+      text: `select ${TICKET_COLUMNS} from tickets.person v, ${FROM_TICKET}
+             where v.id = $1 and t.id = $2 and ${MAY_SEE}`,
+      values: [viewerId, ticketId],
+    });
+    const row = rows[0];
+    return row ? { ticket: ticketView(factsOf(row), DEFAULT_POLICY, instantOf(row.now)) } : ticketUnknown();
+  }
+
+  async list(query: ListTickets): Promise<TicketPage | Refused> {
+    const after = query.after === undefined ? null : Number(query.after);
+    if (after !== null && !Number.isSafeInteger(after)) return cursorInvalid();
+    const viewer = await this.viewer(query.viewerId);
+    if (!viewer) return viewerUnknown();
+    const conditions: string[] = [];
+    const values: unknown[] = [];
+    const where = (condition: (placeholder: string) => string, value: unknown): void => {
+      values.push(value);
+      conditions.push(condition(`$${values.length}`));
+    };
+    if (viewer.kind === 'customer') {
+      where((p) => `(t.reporter_person_id = ${p} or t.organisation_id = $${values.length + 1})`, viewer.id);
+      values.push(viewer.organisation_id);
+    }
+    if (after !== null) where((p) => `t.number < ${p}`, after);
+    if (query.number !== undefined) where((p) => `t.number = ${p}`, query.number);
+    if (query.status) where((p) => `t.status = any(${p})`, query.status);
+    if (query.priority) where((p) => `t.priority = any(${p})`, query.priority);
+    if (query.assignee === 'none') conditions.push('t.assignee_id is null');
+    else if (query.assignee) where((p) => `t.assignee_id = ${p}`, query.assignee);
+    const text = `select ${TICKET_COLUMNS} from ${FROM_TICKET}
+       ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
+       order by t.number desc limit ${query.limit + 1}`;
+    const { rows } = await this.sql.query<TicketRow>(text, values);
+    const items = rows.slice(0, query.limit).map((r) => ticketView(factsOf(r), DEFAULT_POLICY, instantOf(r.now)));
+    return { items, next: rows.length > query.limit ? String(items.at(-1)!.number) : null };
+  }
+
+  async timeline({ viewerId, ticketId, after, limit }: GetTimeline): Promise<TimelinePage | Refused> {
+    if (after !== undefined && !/^\d{1,18}$/.test(after)) return cursorInvalid();
+    const kind = await this.viewerKind(viewerId, ticketId);
+    if (!kind) return ticketUnknown();
+    const { rows } = await this.sql.query<EntryRow>({
+      name: 'timeline',
+      text: `
+        select e.id, e.position, e.kind, e.at, e.author_person_id, e.author_name, e.author_email, e.text,
+          e.visible_text, e.html, e.changes, e.fixes, e.raw_sha256 is not null as has_raw_mail,
+          coalesce((select jsonb_agg(jsonb_build_object('id', a.id, 'name', a.name, 'type', a.type, 'size', a.size,
+             'inline', a.inline, 'contentId', a.content_id) order by a.position)
+             from tickets.attachment a where a.entry_id = e.id), '[]') as attachments
+        from tickets.timeline_entry e
+        where e.ticket_id = $1 and e.position > $2
+          and ($3 = 'employee' or e.kind = 'message' or (e.kind = 'change' and e.changes <> '[]'))
+        order by e.position limit $4`,
+      values: [ticketId, after ?? '0', kind, limit + 1],
+    });
+    const page = withinSize(rows.slice(0, limit));
+    const next = page.length < rows.length ? page.at(-1)!.position : null;
+    return { items: page.map((row) => entryView(row, kind)), next };
+  }
+
+  async attachment({ viewerId, ticketId, attachmentId }: GetAttachment): Promise<BlobReference | Refused> {
+    const kind = await this.viewerKind(viewerId, ticketId);
+    if (!kind) return ticketUnknown();
+    const { rows } = await this.sql.query<{ name: string; type: string; size: string; sha256: Buffer }>(
+      `select a.name, a.type, a.size, a.sha256 from tickets.attachment a
+       join tickets.timeline_entry e on e.id = a.entry_id
+       where a.id = $1 and e.ticket_id = $2 and ($3 = 'employee' or e.kind = 'message')`,
+      [attachmentId, ticketId, kind],
+    );
+    const row = rows[0];
+    if (row) return { ...row, size: Number(row.size), sha256: row.sha256.toString('hex') };
+    return refuse({ field: 'attachmentId', code: 'attachment_unknown', message: 'there is no such attachment' });
+  }
+
+  async rawMail({ viewerId, ticketId, entryId }: GetRawMail): Promise<BlobReference | Refused> {
+    const kind = await this.viewerKind(viewerId, ticketId);
+    if (!kind) return ticketUnknown();
+    if (kind !== 'employee') {
+      return refuse({ field: 'entryId', code: 'employees_only', message: 'only employees may read raw mail' });
+    }
+    const { rows } = await this.sql.query<{ raw_sha256: Buffer; raw_size: string }>(
+      `select raw_sha256, raw_size from tickets.timeline_entry
+       where id = $1 and ticket_id = $2 and raw_sha256 is not null`,
+      [entryId, ticketId],
+    );
+    const row = rows[0];
+    if (!row) return refuse({ field: 'entryId', code: 'raw_mail_unknown', message: 'this entry came by no mail' });
+    const sha256 = row.raw_sha256.toString('hex');
+    return { sha256, name: `${entryId}.eml`, type: 'message/rfc822', size: Number(row.raw_size) };
+  }
+
+  private async viewer(id: string) {
+    const { rows } = await this.sql.query<{ id: string; kind: PersonKind; organisation_id: string | null }>({
+      name: 'viewer',
+      text: 'select id, kind, organisation_id from tickets.person where id = $1 and active',
+      values: [id],
+    });
+    return rows[0];
+  }
+
+  /** What kind of person looks at the ticket; undefined when they may not. */
+  private async viewerKind(viewerId: string, ticketId: string): Promise<PersonKind | undefined> {
+    const { rows } = await this.sql.query<{ kind: PersonKind }>({
+      name: 'viewer-kind',
+      text: `select v.kind from tickets.person v, tickets.ticket t where v.id = $1 and t.id = $2 and ${MAY_SEE}`,
+      values: [viewerId, ticketId],
+    });
+    return rows[0]?.kind;
+  }
+}
+
+interface EntryRow {
+  id: string;
+  position: string;
+  kind: TimelineEntryView['kind'];
+  at: string;
+  author_person_id: string | null;
+  author_name: string;
+  author_email: string | null;
+  text: string | null;
+  visible_text: string | null;
+  html: string | null;
+  changes: TimelineEntryView['changes'];
+  fixes: TimelineEntryView['fixes'];
+  has_raw_mail: boolean;
+  attachments: TimelineEntryView['attachments'];
+}
+
+function entryView(row: EntryRow, viewer: PersonKind): TimelineEntryView {
+  const hideComment = row.kind === 'change' && viewer === 'customer';
+  return {
+    id: row.id,
+    kind: row.kind,
+    at: isoInstant(instantOf(row.at)),
+    author: { personId: row.author_person_id, name: row.author_name, email: row.author_email },
+    text: hideComment ? null : row.text,
+    visibleText: row.visible_text,
+    html: row.html,
+    attachments: row.attachments,
+    changes: row.changes,
+    fixes: row.fixes,
+    hasRawMail: row.has_raw_mail && viewer === 'employee',
+  };
+}
+
+/** As many entries as fit, but at least one: a single entry is bounded by the limits of intake and API. */
+function withinSize(rows: EntryRow[]): EntryRow[] {
+  let bytes = 0;
+  const tooMany = rows.findIndex((row, index) => {
+    bytes += Buffer.byteLength(`${row.text ?? ''}${row.visible_text ?? ''}${row.html ?? ''}`);
+    return index > 0 && bytes > MAX_PAGE_TEXT_BYTES;
+  });
+  return tooMany === -1 ? rows : rows.slice(0, tooMany);
+}

@@ -1,0 +1,365 @@
+/**
+ * The commands on tickets. Each is one transaction: lock the row, ask the rules, write row, timeline and outbox.
+ * What is valid is decided in #domain; this is the shell around it.
+ */
+import {
+  isRefused,
+  refuse,
+  ticketCreated,
+  ticketMessageAdded,
+  ticketUpdated,
+  type AddMessage,
+  type AuthorView,
+  type CreateTicket,
+  type FieldError,
+  type MessageResult,
+  type NewTicket,
+  type Recipient,
+  type Refused,
+  type TicketAnswer,
+  type UpdateResult,
+  type UpdateTicket,
+} from '#contracts';
+import {
+  applyMessage,
+  applyUpdate,
+  createTicket,
+  DEFAULT_POLICY,
+  nextTimerAt,
+  type Channel,
+  type Priority,
+  type Reporter,
+} from '#domain';
+import { ENV, sqlOf } from '#platform';
+import { Inject, Injectable } from '@nestjs/common';
+import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
+import { v7 as uuidv7 } from 'uuid';
+import type { TicketsEnv } from '../env.js';
+import { maySee } from './access.js';
+import { inIdempotentTransaction } from './idempotency.js';
+import { recipientsOf } from './recipients.js';
+import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
+import { stateOf, Ticket } from './ticket.entity.js';
+import { TicketWriter } from './ticket.writer.js';
+
+const ticketUnknown = () => refuse({ field: 'ticketId', code: 'ticket_unknown', message: 'there is no such ticket' });
+const actorUnknown = () => refuse({ field: 'actorId', code: 'actor_unknown', message: 'the account is not active' });
+
+interface Opened {
+  row: Ticket;
+  actor: DirectoryPerson;
+  surroundings: Surroundings;
+  writer: TicketWriter;
+}
+
+/** What opening a ticket takes, whoever asks and however it reached us. */
+export interface Opening {
+  reporter: Reporter;
+  channel: Channel;
+  organisationId: string | null;
+  infrastructureId: string | null;
+  priority: Priority;
+  subject: string;
+  mailbox: string;
+  followUpOf: number | null;
+}
+
+@Injectable()
+export class TicketService {
+  private readonly policy = DEFAULT_POLICY;
+
+  constructor(
+    @Inject(MikroORM) private readonly orm: MikroORM,
+    @Inject(ENV) private readonly env: TicketsEnv,
+  ) {}
+
+  create(request: CreateTicket): Promise<TicketAnswer | Refused> {
+    return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
+      const asked = request.ticket;
+      const subjectIds = [request.actorId, asked.reporter?.personId];
+      const first = await readSurroundings(em, { people: subjectIds });
+      const actor = first.people.get(request.actorId);
+      if (!actor?.active) return actorUnknown();
+      const refusals = actor.kind === 'customer' ? employeesOnly(asked) : [];
+      const reporter = await this.reporterOf(em, actor, asked, first);
+      if (isRefused(reporter)) return refuse(...refusals, ...reporter.refusals);
+      const infrastructureId = await this.infrastructureOf(em, asked, actor, reporter.organisationId);
+      if (isRefused(infrastructureId)) return refuse(...refusals, ...infrastructureId.refusals);
+      if (refusals.length > 0) return refuse(...refusals);
+
+      const { organisationId } = reporter;
+      const surroundings = await readSurroundings(em, { people: subjectIds, organisationId, infrastructureId });
+      const writer = await this.open(em, surroundings, {
+        reporter: reporter.reporter,
+        channel: asked.channel ?? (actor.kind === 'employee' ? 'phone' : 'portal'),
+        organisationId,
+        infrastructureId,
+        priority: asked.priority ?? 'medium',
+        subject: asked.subject,
+        mailbox: this.env.SUPPORT_ADDRESS,
+        followUpOf: null,
+      });
+      const author = authorOf(actor);
+      writer.entry({ kind: 'message', text: asked.text, visibleText: asked.text }, author);
+      writer.publish(ticketCreated, { text: asked.text, acknowledge: false }, author, []);
+      return { ticket: writer.view() };
+    });
+  }
+
+  update(request: UpdateTicket): Promise<UpdateResult | Refused> {
+    return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
+      const opened = await this.lock(em, request.ticketId, request.actorId, request.change.assignee);
+      if (isRefused(opened)) return opened;
+      const { row, actor, surroundings, writer } = opened;
+      const { now, people } = surroundings;
+      const change = {
+        ...request.change,
+        ...(request.expectedVersion !== undefined && { expectedVersion: request.expectedVersion }),
+        ...(request.unknownFields && { unknownFields: request.unknownFields }),
+      };
+      const accepted = applyUpdate(stateOf(row), change, this.policy, { now, people: lookup(people), actor });
+      if ('refusals' in accepted) {
+        return Object.assign(refuse(...accepted.refusals), { currentVersion: row.version });
+      }
+      const author = authorOf(actor);
+      const comment = request.change.comment ?? '';
+      if (!accepted.changed) {
+        // nobody is told of a change to the present value, but the words that came with it are kept
+        this.addNote(em, opened, comment);
+        return { ticket: writer.view(), changed: false, fixes: [] };
+      }
+      writer.apply(accepted);
+      const { changes, fixes } = accepted;
+      writer.entry({ kind: 'change', text: comment, changes, fixes }, author);
+      const recipients = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
+      writer.publish(ticketUpdated, { changes, fixes, comment }, author, recipients);
+      return { ticket: writer.view(), changed: true, fixes };
+    });
+  }
+
+  addMessage(request: AddMessage): Promise<MessageResult | Refused> {
+    return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
+      const opened = await this.lock(em, request.ticketId, request.actorId);
+      if (isRefused(opened)) return opened;
+      const { actor, row, surroundings, writer } = opened;
+      if (request.text.trim() === '') {
+        return refuse({ field: 'text', code: 'text_required', message: 'a message needs words' });
+      }
+      if (request.visibility === 'internal') {
+        if (actor.kind !== 'employee') return refuse(forEmployees('visibility'));
+        const entryId = this.addNote(em, opened, request.text);
+        return { ticket: writer.view(), entryId, effect: 'comment_added', fixes: [] };
+      }
+      const text = request.text;
+      const author = authorOf(actor);
+      const { now, people } = surroundings;
+      const accepted = applyMessage(
+        stateOf(row),
+        { author: actor.kind, authorId: actor.id, automatic: false, visibility: 'public' },
+        this.policy,
+        { now, people: lookup(people) },
+      );
+      if (accepted.effect === 'follow_up') {
+        const followUp = await this.openFollowUp(em, row, actor, surroundings);
+        const entry = followUp.entry({ kind: 'message', text, visibleText: text }, author);
+        followUp.publish(ticketCreated, { text, acknowledge: false }, author, []);
+        return { ticket: followUp.view(), entryId: entry.id, effect: 'follow_up_ticket_created', fixes: [] };
+      }
+      writer.apply(accepted);
+      const { fixes, effect, changes } = accepted;
+      const entry = writer.entry({ kind: 'message', text, visibleText: text, changes, fixes }, author);
+      const told = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
+      const readers = actor.kind === 'employee' ? await participantsOf(em, row.id) : [];
+      const recipients = distinct([...told, ...readers]).filter((one) => one.email !== actor.email);
+      writer.publish(ticketMessageAdded, { entryId: entry.id, visibility: 'public', text, effect }, author, recipients);
+      return { ticket: writer.view(), entryId: entry.id, effect, fixes };
+    });
+  }
+
+  /** Makes the row of a new ticket. The caller writes its first message and its event. */
+  async open(em: EntityManager, surroundings: Surroundings, opening: Opening, number?: number): Promise<TicketWriter> {
+    const { now } = surroundings;
+    const state = createTicket(
+      {
+        id: uuidv7(),
+        number: number ?? (await nextNumbers(em, 1))[0]!,
+        channel: opening.channel,
+        reporter: opening.reporter,
+        infrastructureId: opening.infrastructureId,
+        priority: opening.priority,
+      },
+      this.policy,
+      now,
+    );
+    const row = em.create(Ticket, {
+      ...state,
+      subject: opening.subject,
+      organisationId: opening.organisationId,
+      updatedAt: now,
+      nextTimerAt: nextTimerAt(state, this.policy),
+      followUpOf: opening.followUpOf,
+      mailbox: opening.mailbox,
+      mailReferences: [],
+      eventSequence: 0,
+    });
+    em.persist(row);
+    return this.writer(em, row, surroundings);
+  }
+
+  writer(em: EntityManager, row: Ticket, surroundings: Surroundings): TicketWriter {
+    return new TicketWriter(em, row, surroundings, this.policy, this.env.TEAM_ADDRESS);
+  }
+
+  /** An internal note: it changes no state and its words stay in the house. */
+  private addNote(em: EntityManager, { row, actor, surroundings, writer }: Opened, text: string): string {
+    const message = { author: 'employee', authorId: actor.id, automatic: false, visibility: 'internal' } as const;
+    const { now, people } = surroundings;
+    const accepted = applyMessage(stateOf(row), message, this.policy, { now, people: lookup(people) });
+    if (accepted.effect === 'follow_up') throw new Error('an internal note never opens a ticket');
+    writer.apply(accepted);
+    const author = authorOf(actor);
+    const entry = writer.entry({ kind: 'note', text, visibleText: text }, author);
+    writer.publish(
+      ticketMessageAdded,
+      { entryId: entry.id, visibility: 'internal', text: null, effect: 'comment_added' },
+      author,
+      [],
+    );
+    return entry.id;
+  }
+
+  private openFollowUp(em: EntityManager, row: Ticket, actor: DirectoryPerson, surroundings: Surroundings) {
+    return this.open(em, surroundings, {
+      reporter: { personId: actor.id, name: actor.name, email: actor.email },
+      channel: 'portal',
+      organisationId: row.organisationId ?? null,
+      infrastructureId: row.infrastructureId ?? null,
+      priority: 'medium',
+      subject: row.subject,
+      mailbox: row.mailbox,
+      followUpOf: row.number,
+    });
+  }
+
+  /** Locks the ticket and reads what the rules need; a ticket that the actor may not see does not exist for them. */
+  private async lock(
+    em: EntityManager,
+    ticketId: string,
+    actorId: string,
+    newAssigneeId?: string | null,
+  ): Promise<Opened | Refused> {
+    const row = await em.findOne(Ticket, { id: ticketId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    const surroundings = await readSurroundings(em, {
+      people: [actorId, newAssigneeId, row?.assigneeId, row?.reporter.personId],
+      organisationId: row?.organisationId,
+      infrastructureId: row?.infrastructureId,
+    });
+    const actor = surroundings.people.get(actorId);
+    if (!actor?.active) return actorUnknown();
+    if (!row || !maySee(actor, row)) return ticketUnknown();
+    // time goes on while a row is waited for, but never backwards on the row
+    surroundings.now = Math.max(surroundings.now, row.updatedAt);
+    return { row, actor, surroundings, writer: this.writer(em, row, surroundings) };
+  }
+
+  private async reporterOf(
+    em: EntityManager,
+    actor: DirectoryPerson,
+    asked: NewTicket,
+    { people }: Surroundings,
+  ): Promise<{ reporter: Reporter; organisationId: string | null } | Refused> {
+    if (actor.kind === 'customer') return asReporter(actor);
+    if (!asked.reporter) {
+      return refuse({ field: 'reporter', code: 'reporter_required', message: 'say for whom the ticket is' });
+    }
+    if (asked.reporter.personId !== undefined) {
+      const person = people.get(asked.reporter.personId);
+      if (person) return asReporter(person);
+      const message = 'nobody with this id is registered';
+      return refuse({ field: 'reporter.personId', code: 'reporter_not_registered', message });
+    }
+    const email = asked.reporter.email!.toLowerCase();
+    const known = await personByEmail(em, email);
+    if (known) return asReporter(known);
+    const organisationId = await organisationOfDomain(em, email);
+    return { reporter: { personId: null, name: asked.reporter.name ?? email, email }, organisationId };
+  }
+
+  private async infrastructureOf(
+    em: EntityManager,
+    asked: NewTicket,
+    actor: DirectoryPerson,
+    organisationId: string | null,
+  ): Promise<string | null | Refused> {
+    const { rows } = await sqlOf(em).query<{ id: string }>(
+      `select id from tickets.infrastructure
+       where case when $1::uuid is not null then id = $1 and ($2 or organisation_id = $3) else organisation_id = $3 end
+       limit 2`,
+      [asked.infrastructureId ?? null, actor.kind === 'employee', organisationId],
+    );
+    if (asked.infrastructureId === undefined) return rows.length === 1 ? rows[0]!.id : null;
+    if (rows[0]) return rows[0].id;
+    const message = 'no network infrastructure with this id is registered';
+    return refuse({ field: 'infrastructureId', code: 'infrastructure_not_registered', message });
+  }
+}
+
+export function authorOf(person: DirectoryPerson): AuthorView {
+  return { personId: person.id, name: person.name, email: person.email };
+}
+
+/** Draws ticket numbers. A number whose transaction fails is never used: numbers may have gaps. */
+export async function nextNumbers(em: EntityManager, count: number): Promise<number[]> {
+  const { rows } = await sqlOf(em).query<{ number: number }>(
+    `select nextval('tickets.ticket_number')::integer as number from generate_series(1, $1)`,
+    [count],
+  );
+  return rows.map((row) => row.number);
+}
+
+function asReporter(person: DirectoryPerson) {
+  return {
+    reporter: { personId: person.id, name: person.name, email: person.email },
+    organisationId: person.organisationId,
+  };
+}
+
+function forEmployees(field: string): FieldError {
+  return { field, code: 'employees_only', message: 'only employees may say this' };
+}
+
+function employeesOnly(asked: NewTicket): FieldError[] {
+  return (['reporter', 'channel', 'priority'] as const)
+    .filter((field) => asked[field] !== undefined)
+    .map((field) => forEmployees(field));
+}
+
+async function personByEmail(em: EntityManager, email: string): Promise<DirectoryPerson | undefined> {
+  const { rows } = await sqlOf(em).query<DirectoryPerson>(
+    `select id, kind, name, email, active, organisation_id as "organisationId" from tickets.person where email = $1`,
+    [email],
+  );
+  return rows[0];
+}
+
+async function organisationOfDomain(em: EntityManager, email: string): Promise<string | null> {
+  const { rows } = await sqlOf(em).query<{ id: string }>(
+    'select id from tickets.organisation where email_domains @> array[$1] limit 1',
+    [email.slice(email.lastIndexOf('@') + 1)],
+  );
+  return rows[0]?.id ?? null;
+}
+
+async function participantsOf(em: EntityManager, ticketId: string): Promise<Recipient[]> {
+  const { rows } = await sqlOf(em).query<Pick<DirectoryPerson, 'kind' | 'name' | 'email'>>(
+    `select kind, name, email from tickets.participant join tickets.person on person.id = person_id
+     where ticket_id = $1 and active`,
+    [ticketId],
+  );
+  return rows.map((person) => ({ role: 'participant', ...person }));
+}
+
+/** One mail a person: the first role wins. */
+function distinct(recipients: Recipient[]): Recipient[] {
+  return [...new Map(recipients.toReversed().map((one) => [one.email.toLowerCase(), one])).values()].toReversed();
+}

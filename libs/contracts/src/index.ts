@@ -1,0 +1,5 @@
+export * from './contract.js';
+export * from './directory.message.js';
+export * from './ticket.message.js';
+export * from './mail.message.js';
+export * from './ticket.event.js';

@@ -1,0 +1,88 @@
+import { EntityManager, MikroORM, PostgreSqlConnection, type Options } from '@mikro-orm/postgresql';
+import { Migrator } from '@mikro-orm/migrations';
+import { CompiledQuery } from 'kysely';
+import pg from 'pg';
+import { BLOB_SCHEMA } from './blobs.js';
+
+/** Anything that runs a statement: a pool, a client, or a transaction. Placeholders are $1, $2, … */
+export interface Sql {
+  query<Row extends object = Record<string, unknown>>(
+    statement: string | { name: string; text: string; values: unknown[] },
+    values?: unknown[],
+  ): Promise<{ rows: Row[]; rowCount: number | null }>;
+}
+
+/** Keys of the advisory locks, in one place so that no two uses collide. */
+export const ADVISORY_LOCK = {
+  migrations: 7_240_001,
+  outboxRelay: 7_240_002,
+  /** First half of a two-part key; the second half is the mailbox. */
+  mailbox: 7_241,
+} as const;
+
+/** The pg pool behind the ORM, for statements on hot paths. */
+export async function poolOf(orm: MikroORM): Promise<pg.Pool> {
+  return (orm.em.getConnection() as PostgreSqlConnection).getNativeClient() as Promise<pg.Pool>;
+}
+
+/** Raw statements inside the entity manager's transaction. */
+export function sqlOf(em: EntityManager): Sql {
+  const kysely = em.getKysely();
+  return {
+    async query<Row extends object>(statement: string | { text: string; values: unknown[] }, values: unknown[] = []) {
+      const [text, parameters] =
+        typeof statement === 'string' ? [statement, values] : [statement.text, statement.values];
+      const result = await kysely.executeQuery<Row>(CompiledQuery.raw(text, parameters));
+      return { rows: result.rows, rowCount: Number(result.numAffectedRows ?? result.rows.length) };
+    },
+  };
+}
+
+/** Runs the work in one transaction of its own; an error rolls back and is thrown on. */
+export async function inTransaction<T>(pool: pg.Pool, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    const result = await work(client as Sql);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch((rollbackError: Error) => (broken = rollbackError));
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** Options that every service's ORM has in common. The service adds its entities, schema and migrations. */
+export function ormOptions(databaseUrl: string, poolSize: number, service: string): Options {
+  return {
+    clientUrl: databaseUrl,
+    extensions: [Migrator],
+    pool: { min: 0, max: poolSize },
+    driverOptions: { application_name: service, keepAlive: true },
+    allowGlobalContext: false,
+    forceUtcTimezone: true,
+  };
+}
+
+/**
+ * Brings blobs and the service's own schema up to date. Instances that start together do it one after another, under
+ * an advisory lock. The ORM's migrations table must be named `schema.table`, in the service's schema.
+ * @returns the names of the migrations that were applied
+ */
+export async function migrate(orm: MikroORM, databaseUrl: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'migrations' });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK.migrations]);
+    await client.query(BLOB_SCHEMA);
+    const [schema] = orm.config.get('migrations').tableName!.split('.');
+    await client.query(`create schema if not exists ${client.escapeIdentifier(schema!)}`);
+    const applied = await orm.migrator.up();
+    return applied.map((migration) => migration.name);
+  } finally {
+    await client.end(); // releases the lock
+  }
+}
