@@ -1,4 +1,3 @@
-import 'reflect-metadata';
 import { RpcStrategy, runService } from '#platform';
 import { AppModule } from './app.module.js';
 import { readEnv } from './env.js';

@@ -5,6 +5,7 @@
  * - rpc: a command or query over core NATS request/reply. The reply is a value, or a refusal that the caller can act on.
  * - event: a fact on the JetStream stream TICKETS, in a CloudEvents 1.0 envelope.
  */
+import 'reflect-metadata';
 import { Type } from 'class-transformer';
 import { IsArray, IsOptional, IsString, ValidateNested } from 'class-validator';
 

@@ -25,6 +25,12 @@ export async function poolOf(orm: MikroORM): Promise<pg.Pool> {
   return (orm.em.getConnection() as PostgreSqlConnection).getNativeClient() as Promise<pg.Pool>;
 }
 
+/** Somebody else has just inserted the same key; the transaction is rolled back and may be run again. */
+export function isUniqueViolation(error: unknown): boolean {
+  const violation = error as { code?: string; cause?: { code?: string } } | null;
+  return violation?.code === '23505' || violation?.cause?.code === '23505';
+}
+
 /** Raw statements inside the entity manager's transaction. */
 export function sqlOf(em: EntityManager): Sql {
   const kysely = em.getKysely();

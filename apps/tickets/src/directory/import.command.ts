@@ -3,7 +3,6 @@
  * people from a JSON file, in one transaction. Organisations are known by name, people by address, infrastructures by
  * organisation and name; nobody is removed. Passwords are stored as Argon2id hashes only.
  */
-import 'reflect-metadata';
 import { readFile } from 'node:fs/promises';
 import { migrate, parseMessage } from '#platform';
 import { readEnv } from '../env.js';

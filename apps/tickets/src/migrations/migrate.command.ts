@@ -1,5 +1,4 @@
 /** `node dist/apps/tickets/src/migrations/migrate.command.js` — brings the schema up to date without starting. */
-import 'reflect-metadata';
 import { migrate } from '#platform';
 import { readEnv } from '../env.js';
 import { createOrm } from '../orm.js';

@@ -38,7 +38,7 @@ export class Reconciler {
       `update tickets.outbox set published_at = null
        where published_at is not null
          and id > coalesce((select id from tickets.outbox where event_id = $1), 0)
-         and published_at > coalesce((select published_at from tickets.outbox where event_id = $1), '-infinity')`,
+         and published_at >= coalesce((select published_at from tickets.outbox where event_id = $1), '-infinity')`,
       [lastEventId],
     );
     if (rowCount) this.log.warn({ events: rowCount }, 'the stream lacks published events: publishing them again');

@@ -1,6 +1,6 @@
 import { refuse, type Refused } from '#contracts';
-import { sqlOf } from '#platform';
-import { type EntityManager, UniqueConstraintViolationException } from '@mikro-orm/postgresql';
+import { isUniqueViolation, sqlOf } from '#platform';
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { createHash } from 'node:crypto';
 
 interface KeyedRequest {
@@ -33,7 +33,7 @@ export async function inIdempotentTransaction<Reply extends object>(
     );
   // a repeat that ran at the same time has committed first: its reply is there now
   return run().catch((error: unknown) => {
-    if (error instanceof UniqueConstraintViolationException) return run();
+    if (isUniqueViolation(error)) return run();
     throw error;
   });
 }

@@ -18,9 +18,9 @@ import {
   type IncomingMail,
 } from '#contracts';
 import { applyMessage, DEFAULT_POLICY, type Reporter } from '#domain';
-import { ENV, sqlOf } from '#platform';
+import { ENV, isUniqueViolation, sqlOf } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
-import { LockMode, MikroORM, UniqueConstraintViolationException, type EntityManager } from '@mikro-orm/postgresql';
+import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import type { TicketsEnv } from '../env.js';
 import { recipientsOf } from './recipients.js';
@@ -45,7 +45,7 @@ export class IncomingMailService {
     const run = () => this.orm.em.fork().transactional((em) => this.acceptAll(em, mails), { clear: true });
     // a repeat that ran at the same time has committed first: its results are there now
     const accepted = await run().catch((error: unknown) => {
-      if (error instanceof UniqueConstraintViolationException) return run();
+      if (isUniqueViolation(error)) return run();
       throw error;
     });
     return { accepted };
