@@ -1,0 +1,32 @@
+/** Real servers for a spec file: started before its tests in a directory of their own, gone after them. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startServices, type Services, type ServicesOptions } from '../../tools/services/services.ts';
+import { startStack, type Stack } from '../../tools/stack/stack.ts';
+import { prepareDirectory } from '../../tools/demo/directory.ts';
+
+export interface World {
+  stack: Stack;
+  services: Services;
+}
+
+/** Starts a stack, fills the directory with the demo's people, and starts the services asked for. */
+export async function startWorld(options: Omit<Partial<ServicesOptions>, 'stack'> = {}): Promise<World> {
+  const directory = mkdtempSync(join(tmpdir(), 'helpdesk-test-'));
+  const stack = await startStack({ dir: directory, keepData: process.env['KEEP_TEST_DATA'] === '1' });
+  try {
+    await prepareDirectory(stack);
+    const env = { 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '5' } };
+    const services = await startServices({ env, ...options, stack, logDirectory: join(directory, 'log') });
+    return { stack, services };
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+}
+
+export async function stopWorld(world: World | undefined): Promise<void> {
+  await world?.services.stop();
+  await world?.stack.stop();
+}
