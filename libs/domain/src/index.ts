@@ -1,0 +1,13 @@
+export * from './ticket.js';
+export * from './policy.js';
+export * from './outcome.js';
+export * from './calendar.js';
+export * from './check-calendar.js';
+export * from './clock.js';
+export * from './create.js';
+export * from './settle.js';
+export { type TicketChange } from './validate.js';
+export * from './update.js';
+export * from './message.js';
+export * from './told.js';
+export * from './view.js';
