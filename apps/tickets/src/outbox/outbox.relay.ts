@@ -10,7 +10,7 @@
  * published again behind the failed one; each ticket's `sequence` lets a consumer see that it knows them already.
  */
 import { ADVISORY_LOCK, ensureTicketStream, ENV, Leader, LOGGER, NATS, pause, Readiness, type Logger } from '#platform';
-import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { jetstream, jetstreamManager, type JetStreamClient } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type pg from 'pg';
@@ -33,7 +33,7 @@ interface OutboxRow {
 }
 
 @Injectable()
-export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class OutboxRelay implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly leader: Leader;
   private lastError: string | null = null;
 
@@ -59,7 +59,8 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
     this.leader.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  /** After the last request in hand, so that its event still goes out. */
+  async onApplicationShutdown(): Promise<void> {
     await this.leader.stop();
   }
 

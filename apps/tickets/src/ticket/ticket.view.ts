@@ -18,7 +18,7 @@ export function ticketView(facts: TicketFacts, policy: Policy, now: Instant): Ti
   return {
     id: facts.id,
     number: facts.number,
-    version: facts.version,
+    version: clocks.version,
     subject: facts.subject,
     channel: facts.channel,
     reporter: facts.reporter,
@@ -46,7 +46,7 @@ export function ticketView(facts: TicketFacts, policy: Policy, now: Instant): Ti
     followUpOf: facts.followUpOf,
     createdAt: isoInstant(facts.createdAt),
     updatedAt: isoInstant(facts.updatedAt),
-    closedAt: isoOrNull(facts.closedAt),
+    closedAt: isoOrNull(clocks.closedAt),
   };
 }
 

@@ -1,0 +1,9 @@
+import { PERSON_KINDS, type PersonKind } from '#domain';
+import { IsIn, IsOptional } from 'class-validator';
+import { PageQuery } from '../tickets/tickets.dto.js';
+
+export class PeopleQuery extends PageQuery {
+  @IsOptional()
+  @IsIn(PERSON_KINDS)
+  kind?: PersonKind;
+}
