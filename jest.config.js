@@ -6,7 +6,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   // package.json "imports" are resolved by Jest itself; "@helpdesk/source" picks the .ts files.
-  testEnvironmentOptions: { exportConditions: ['@helpdesk/source', 'node', 'node-addons'] },
+  testEnvironmentOptions: { customExportConditions: ['@helpdesk/source', 'node', 'node-addons'] },
   // relative './x.js' specifiers written for nodenext -> './x.ts' on disk
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   testTimeout: 60_000,

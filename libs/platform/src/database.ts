@@ -68,6 +68,7 @@ export function ormOptions(databaseUrl: string, poolSize: number, service: strin
     extensions: [Migrator],
     pool: { min: 0, max: poolSize },
     driverOptions: { application_name: service, keepAlive: true },
+    logger: () => {}, // its progress messages bypass our log; failures are thrown
     allowGlobalContext: false,
     forceUtcTimezone: true,
   };

@@ -94,6 +94,7 @@ export class IncomingMailService {
     const kind = visibility === 'public' ? 'message' : 'note';
     const entry = this.writeMail(em, writer, mail, author, kind, accepted.changes, accepted.fixes);
     const told = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
+    writer.rememberMail(mail.messageId);
     writer.publish(
       ticketMessageAdded,
       {
@@ -105,7 +106,6 @@ export class IncomingMailService {
       author,
       visibility === 'public' ? told.filter((one) => one.email !== sender.email) : [],
     );
-    writer.rememberMail(mail.messageId);
     batch.remember(mail, row);
     return true;
   }

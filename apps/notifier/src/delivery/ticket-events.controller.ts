@@ -1,0 +1,72 @@
+import {
+  CloudEvent,
+  ticketBreached,
+  TicketBreached,
+  ticketCreated,
+  TicketCreated,
+  ticketMessageAdded,
+  TicketMessageAdded,
+  ticketUpdated,
+  TicketUpdated,
+  type TicketEventData,
+} from '#contracts';
+import { mailSigner, type MailSigner } from '#mail';
+import { ENV, OnEvent, type Outcome } from '#platform';
+import { Controller, Inject } from '@nestjs/common';
+import type { NotifierEnv } from '../env.js';
+import {
+  breachNotifications,
+  changeNotifications,
+  createdNotifications,
+  messageNotifications,
+  type Notification,
+} from '../templates/notifications.js';
+import { deliveryOf } from './ledger-mail.js';
+import { Ledger } from './ledger.js';
+import { Sender } from './sender.js';
+
+/** The durable consumer's name, on the stream and in the ledger. */
+export const CONSUMER = 'notifier';
+
+/** Turns facts into deliveries: rendered and committed before the fact is acknowledged, sent after that. */
+@Controller()
+export class TicketEventsController {
+  private readonly signer: MailSigner;
+
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly sender: Sender,
+    @Inject(ENV) private readonly env: NotifierEnv,
+  ) {
+    this.signer = mailSigner(env.MAIL_SIGNING_KEY);
+  }
+
+  @OnEvent(ticketCreated)
+  created(event: CloudEvent<TicketCreated>): Promise<Outcome> {
+    return this.deliver(event, createdNotifications(event.data));
+  }
+
+  @OnEvent(ticketMessageAdded)
+  messageAdded(event: CloudEvent<TicketMessageAdded>): Promise<Outcome> {
+    return this.deliver(event, messageNotifications(event.data));
+  }
+
+  @OnEvent(ticketUpdated)
+  updated(event: CloudEvent<TicketUpdated>): Promise<Outcome> {
+    return this.deliver(event, changeNotifications(event.data));
+  }
+
+  @OnEvent(ticketBreached)
+  breached(event: CloudEvent<TicketBreached>): Promise<Outcome> {
+    return this.deliver(event, breachNotifications(event.data));
+  }
+
+  private async deliver(event: CloudEvent<TicketEventData>, notifications: Notification[]): Promise<Outcome> {
+    if (notifications.length === 0) return 'done'; // no effect, so nothing to remember
+    const { id: eventId, sequence, data } = event;
+    const deliveries = notifications.map((one) => deliveryOf(one, event, this.signer, this.env));
+    await this.ledger.record({ consumer: CONSUMER, eventId, ticketNumber: data.ticket.number, sequence }, deliveries);
+    this.sender.wake();
+    return 'done';
+  }
+}

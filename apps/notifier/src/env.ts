@@ -1,0 +1,35 @@
+import { parseEnv, ServiceEnv } from '#platform';
+import { IsFQDN, IsInt, IsString, IsUrl, Length, Matches, Max, Min } from 'class-validator';
+
+export class NotifierEnv extends ServiceEnv {
+  /** The mail server that takes outgoing mail: `smtp://` (STARTTLS when offered) or `smtps://`, with `user:password@` if it asks. */
+  @IsString()
+  @IsUrl({ protocols: ['smtp', 'smtps'], require_protocol: true, require_tld: false, allow_underscores: true })
+  SMTP_URL: string;
+
+  /** Signs reply addresses and Message-IDs; the same as the mail intake's. `new,old` while a key is being replaced. */
+  @Matches(/^[^,\s]{32,}(,[^,\s]{32,})?$/, { message: 'must be a key of at least 32 characters, or two as "new,old"' })
+  MAIL_SIGNING_KEY: string;
+
+  /** The domain on the right of our Message-IDs. */
+  @IsFQDN({ require_tld: false })
+  MAIL_DOMAIN: string;
+
+  /** Tells our own mail when it comes back; the same as the mail intake's. */
+  @Matches(/^[\x21-\x7e]{8,200}$/, { message: 'must be 8 to 200 printable characters without blanks' })
+  MAIL_LOOP_TOKEN: string;
+
+  /** The name beside the support address in From. */
+  @IsString()
+  @Length(1, 100)
+  SUPPORT_NAME: string = 'Support';
+
+  /** SMTP dialogues at once, each on a connection of its own. */
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  SMTP_CONCURRENCY: number = 5;
+}
+
+/** @throws EnvError naming every wrong variable */
+export const readEnv = (): NotifierEnv => parseEnv(NotifierEnv, process.env);

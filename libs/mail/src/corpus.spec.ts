@@ -1,0 +1,98 @@
+/** Real mails, when they lie beside the repository: none may crash the reader, and bounces are known for what they are. */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import {
+  classify,
+  fallbackMail,
+  MailUnreadable,
+  parseMail,
+  visibleReply,
+  type MailClass,
+  type ParsedMail,
+} from './index.js';
+
+const SHARED = join(process.cwd(), '..', 'shared', 'mail');
+const CORPUS = join(SHARED, 'corpus');
+const EXPECTED = join(SHARED, 'expected-behaviour.json');
+const MAX_SIZE = 3_000_000;
+/** Measured; may only rise. */
+const AGREEMENT_FLOOR = 0.9;
+
+const CLASS_OF: Record<string, MailClass[]> = {
+  bounce: ['bounce'],
+  complaint: ['complaint'],
+  auto: ['automatic'],
+  human: ['human'],
+};
+const OWN = { addresses: ['support@help.example'], loopToken: 'corpus', isOwnMessageId: () => false };
+
+async function read(path: string): Promise<ParsedMail | MailUnreadable> {
+  const raw = readFileSync(path);
+  return parseMail(Readable.from([raw]), {
+    async onAttachment(_meta, content) {
+      const hash = createHash('sha256');
+      let size = 0;
+      for await (const chunk of content as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        size += chunk.length;
+      }
+      return { sha256: hash.digest('hex'), size };
+    },
+  }).catch((error: unknown) => {
+    if (error instanceof MailUnreadable) return error;
+    throw error;
+  });
+}
+
+function messages(): string[] {
+  return readdirSync(CORPUS, { recursive: true, encoding: 'utf8' })
+    .filter((path) => /\.(?:eml|msg|raw|txt)$/.test(path) || !/\.\w+$/.test(path))
+    .filter((path) => {
+      const { size, ...stat } = statSync(join(CORPUS, path));
+      return stat.mode !== undefined && size > 0 && size <= MAX_SIZE && statSync(join(CORPUS, path)).isFile();
+    });
+}
+
+const inCorpus = existsSync(EXPECTED) ? describe : describe.skip;
+
+inCorpus('real mails (skipped where ../shared/mail is absent)', () => {
+  const read_ = new Map<string, ParsedMail>();
+
+  it('are all read, or named unreadable', async () => {
+    let unreadable = 0;
+    for (const path of messages()) {
+      const result = await read(join(CORPUS, path));
+      const mail =
+        result instanceof MailUnreadable ? fallbackMail(result.head, result.head.length, result.reason) : result;
+      if (result instanceof MailUnreadable) unreadable++;
+      read_.set(path, mail);
+      expect(structuredClone(mail)).toEqual(mail);
+      const json = JSON.stringify(mail);
+      expect(json).not.toContain('\\u0000');
+      expect(`${mail.subject}${mail.from.map(({ name }) => name).join('')}`).not.toMatch(/[\r\n\0]/);
+      expect(mail.subject).not.toBe('');
+      const { visible, hidden } = visibleReply(mail.text);
+      expect(`${visible}\n${hidden}`.split(/\s+/).filter(Boolean)).toEqual(mail.text.split(/\s+/).filter(Boolean));
+    }
+    console.log(`corpus: ${read_.size} mails, ${unreadable} unreadable`);
+    expect(read_.size).toBeGreaterThan(500);
+  });
+
+  it('are classified as expected', async () => {
+    const expected = JSON.parse(readFileSync(EXPECTED, 'utf8')) as { path: string; cls: string }[];
+    const wrong: string[] = [];
+    let total = 0;
+    for (const { path, cls } of expected) {
+      const result = read_.get(path);
+      if (!result) continue;
+      total++;
+      const found = classify(result, OWN);
+      if (!CLASS_OF[cls]!.includes(found.class)) wrong.push(`${path}: ${cls}, found ${found.class} (${found.rule})`);
+    }
+    const agreement = (total - wrong.length) / total;
+    console.log(`classes: ${(100 * agreement).toFixed(1)} % of ${total} agree\n${wrong.join('\n')}`);
+    expect(agreement).toBeGreaterThanOrEqual(AGREEMENT_FLOOR);
+  });
+});

@@ -1,0 +1,13 @@
+export * from './addresses.js';
+export * from './classify.js';
+export * from './compose.js';
+export { fallbackMail, LOOP_HEADER, TICKET_HEADER } from './fields.js';
+export * from './headers.js';
+export * from './html-text.js';
+export * from './mail.js';
+export * from './parse.js';
+export * from './reply-token.js';
+export * from './sanitise.js';
+export * from './thread.js';
+export * from './trim.js';
+export { cleanLine, cleanName, cleanText, cutText } from './charset.js';
