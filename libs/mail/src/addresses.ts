@@ -22,13 +22,25 @@ const ADDR_SPEC =
 /** The usable addresses of a raw From, To, … value, groups flattened, at most `max`. Never throws. */
 export function parseAddresses(raw: string, max: number): MailAddress[] {
   const addresses: MailAddress[] = [];
-  for (const entry of addressparser(decodeRaw(raw.slice(0, MAX_HEADER_LENGTH)), { flatten: true })) {
+  const text = withoutSpecialsInWords(decodeRaw(raw.slice(0, MAX_HEADER_LENGTH)));
+  for (const entry of addressparser(text, { flatten: true })) {
     const address = normaliseAddress(entry.address ?? '');
     if (address === null) continue;
     addresses.push({ name: displayName(entry.name, address), address });
     if (addresses.length >= max) break;
   }
   return addresses;
+}
+
+/** Q words that hold what RFC 2047 §5 (3) forbids there would be torn apart at their commas, colons and blanks. */
+function withoutSpecialsInWords(text: string): string {
+  if (!text.includes('=?')) return text;
+  return text.replace(/(=\?[^?\s]{1,60}\?q\?)([^?]*)(?=\?=)/gi, (_, start: string, payload: string) => {
+    const escaped = payload.replace(/[\s"(),:;<>@[\\\]]/g, (character) => {
+      return `=${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+    });
+    return start + escaped;
+  });
 }
 
 function displayName(raw: string, address: string): string | null {

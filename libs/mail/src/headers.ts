@@ -240,9 +240,11 @@ function splitParameters(raw: string): string[] {
   return (raw.match(/(?:[^;"]+|"(?:[^"\\]|\\.)*(?:"|$)|")+/g) ?? []).map((part) => part.trim());
 }
 
+/** Without quotes, escapes and a comment behind. */
 function unquote(value: string): string {
-  if (!value.startsWith('"')) return value.endsWith(')') ? value.slice(0, value.lastIndexOf('(')).trimEnd() : value;
-  return value.replace(/^"|"$/g, '').replace(/\\(.)/g, '$1');
+  const quoted = /^"((?:[^"\\]|\\.)*)/.exec(value);
+  if (quoted) return quoted[1]!.replace(/\\(.)/g, '$1');
+  return value.endsWith(')') ? value.slice(0, value.lastIndexOf('(')).trimEnd() : value;
 }
 
 /** RFC 2231: `name*`, or the pieces `name*0`, `name*1*`, … of which only those with a final asterisk are escaped. */

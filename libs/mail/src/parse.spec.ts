@@ -180,6 +180,10 @@ describe('poor mails still give a mail', () => {
     expect(mail).toMatchObject({ text: 'all there is', warnings: ['no-sender', 'structure-broken'] });
   });
 
+  it('a text without any header is all body', async () => {
+    expect((await parse('Dear all', '', 'no header here')).text).toBe('Dear all\n\nno header here');
+  });
+
   it('format=flowed is joined', async () => {
     const flowed = 'Content-Type: text/plain; format=flowed; delsp=yes';
     expect((await parse(flowed, '', 'one l ', 'ine', '>> quo ', '>> ted', '-- ', 'me')).text).toBe(
@@ -299,10 +303,10 @@ describe('attachments', () => {
     expect(mail.attachments).toHaveLength(1);
   });
 
-  it('stream through without being held: 60 MB in flat memory', async () => {
+  it('stream through without being held: 150 MB in flat memory', async () => {
     const line = `${Buffer.alloc(57, 7).toString('base64')}\r\n`;
     const block = Buffer.from(line.repeat(800));
-    const blocks = Math.ceil((60 * 1024 * 1024) / block.length);
+    const blocks = Math.ceil((150 * 1024 * 1024) / block.length);
     async function* source() {
       yield rawMail('Content-Type: application/x-y', 'Content-Transfer-Encoding: base64', '', '');
       for (let i = 0; i < blocks; i++) yield block;
@@ -310,7 +314,7 @@ describe('attachments', () => {
     let peak = 0;
     const before = process.memoryUsage().rss;
     const mail = await parseMail(Readable.from(source()), {
-      limits: { rawBytes: 100 * 1024 * 1024 },
+      limits: { rawBytes: 200 * 1024 * 1024 },
       async onAttachment(_meta, content) {
         let size = 0;
         for await (const chunk of content as AsyncIterable<Buffer>) {
@@ -321,7 +325,7 @@ describe('attachments', () => {
       },
     });
     expect(mail.attachments[0]?.size).toBe(blocks * 800 * 57);
-    expect(peak).toBeLessThan(45 * 1024 * 1024);
+    expect(peak).toBeLessThan(75 * 1024 * 1024);
   });
 });
 

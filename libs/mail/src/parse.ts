@@ -200,10 +200,12 @@ class Reading {
   }
 
   private finish(): ParsedMail {
-    const fields = readFields(new HeaderFields(parseRawHeaders(this.head.bytes())), this.limits);
+    const headers = new HeaderFields(parseRawHeaders(this.head.bytes()));
+    const fields = readFields(headers, this.limits);
     const found: FoundAttachment[] = [];
     const tree = this.parser.tree;
-    const root = tree && this.leaves.size > 0 ? this.bodyNode(tree, found) : this.salvaged();
+    const isMail = headers.list.length > 0;
+    const root = isMail && tree && this.leaves.size > 0 ? this.bodyNode(tree, found) : this.salvaged(isMail);
     const body = readBody(root, this.limits);
     const names = numberDuplicates(found.map(({ attachment }) => attachment.name));
     const shown = contentIdsIn(body.html);
@@ -229,11 +231,11 @@ class Reading {
     };
   }
 
-  /** A multipart whose boundary never comes has no parts: what is there is shown as it stands. */
-  private salvaged(): BodyNode {
+  /** A multipart whose boundary never comes has no parts, a text without headers is no mail: shown as it stands. */
+  private salvaged(hasHeaders: boolean): BodyNode {
     const start = this.start.bytes();
-    const end = /\r?\n\r?\n/.exec(start.toString('latin1'));
-    const bytes = start.subarray(end ? end.index + end[0].length : start.length);
+    const head = hasHeaders ? /\r?\n\r?\n|$/.exec(start.toString('latin1'))! : null;
+    const bytes = start.subarray(head ? head.index + head[0].length : 0);
     if (bytes.toString('latin1').trim() !== '') this.warnings.add('structure-broken');
     const part: TextPart = { kind: 'plain', bytes, charset: null, flowed: false, deleteSpace: false };
     return { contentType: 'text/plain', part, children: [] };

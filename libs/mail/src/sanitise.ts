@@ -84,10 +84,12 @@ export function sanitiseHtml(html: string, limits: HtmlLimits): SanitisedHtml {
 
 function secureLink(attribs: Attributes): Attributes {
   const secured: Attributes = { ...attribs };
+  delete secured.href;
   delete secured.rel;
   delete secured.target;
-  if (secured.href === undefined) return secured;
-  return { ...secured, rel: 'nofollow noreferrer noopener', target: '_blank' };
+  const href = (attribs.href ?? '').trim();
+  if (!/^(?:https?|mailto|tel):/i.test(href)) return secured;
+  return { ...secured, href, rel: 'nofollow noreferrer noopener', target: '_blank' };
 }
 
 function localImage(attribs: Attributes): Attributes {

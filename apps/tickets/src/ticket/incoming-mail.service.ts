@@ -142,7 +142,8 @@ export class IncomingMailService {
       number,
     );
     const author: AuthorView = { personId: reporter.personId, name: reporter.name, email: reporter.email };
-    this.writeMail(em, writer, mail, author, 'message', [], []);
+    // a first mail is shown whole: what it quotes or forwards is the request
+    this.writeMail(em, writer, { ...mail, visibleText: mail.text }, author, 'message', [], []);
     writer.rememberMail(mail.messageId);
     batch.remember(mail, writer.row);
     const acknowledge = mail.mayAutoReply && !mail.automatic && mail.from.email !== null;

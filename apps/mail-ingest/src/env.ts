@@ -1,0 +1,63 @@
+import { parseEnv, ServiceEnv } from '#platform';
+import { IsInt, IsString, Max, Min, MinLength, registerDecorator } from 'class-validator';
+import { mailboxUrlErrors } from './mailbox/mailbox-url.js';
+
+/** One sentence for each wrong URL; the URLs hold passwords and are never repeated. */
+function AreMailboxUrls() {
+  return (target: object, propertyName: string): void =>
+    registerDecorator({
+      name: 'areMailboxUrls',
+      target: target.constructor,
+      propertyName,
+      validator: {
+        validate: (value: unknown) => typeof value === 'string' && mailboxUrlErrors(value).length === 0,
+        defaultMessage: (args) => mailboxUrlErrors(String(args?.value ?? '')).join('; '),
+      },
+    });
+}
+
+export class MailIngestEnv extends ServiceEnv {
+  /**
+   * The mailboxes to read, separated by blanks: `imaps://user:password@host/INBOX?address=support@example.net&mode=move`.
+   * User and password percent-encoded; `address` defaults to the user, `mode` (move, flag, leave) to move.
+   */
+  @AreMailboxUrls()
+  IMAP_MAILBOXES: string;
+
+  /** Key of the signatures in reply addresses and Message-IDs; `new,old` while it is being replaced. */
+  @IsString()
+  @MinLength(32)
+  MAIL_SIGNING_KEY: string;
+
+  /** Marks our own mail, so that it is known when it comes back. */
+  @IsString()
+  @MinLength(3)
+  MAIL_LOOP_TOKEN: string;
+
+  /** A full look into each mailbox at least this often, besides IDLE. */
+  @IsInt()
+  @Min(1)
+  @Max(3_600)
+  IMAP_SCAN_INTERVAL_SECONDS: number = 60;
+
+  /** Larger mails are not downloaded: their headers are kept and a person is asked. */
+  @IsInt()
+  @Min(65_536)
+  @Max(536_870_912)
+  MAIL_MAX_BYTES: number = 52_428_800;
+
+  /** Longest time to take one mail apart. */
+  @IsInt()
+  @Min(100)
+  @Max(600_000)
+  MAIL_PARSE_TIMEOUT_MS: number = 30_000;
+
+  /** Mails that are stored, parsed and offered together. */
+  @IsInt()
+  @Min(1)
+  @Max(200)
+  MAIL_BATCH_SIZE: number = 50;
+}
+
+/** @throws EnvError naming every wrong variable */
+export const readEnv = (): MailIngestEnv => parseEnv(MailIngestEnv, process.env);

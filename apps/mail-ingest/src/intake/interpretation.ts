@@ -1,0 +1,102 @@
+/** What a parsed mail means for us: an offer to tickets, or a disposition of its own. Pure. */
+import type { IncomingMail } from '#contracts';
+import {
+  classify,
+  mayAutoReply,
+  senderOf,
+  ticketCandidates,
+  visibleReply,
+  type MailSigner,
+  type ParsedMail,
+} from '#mail';
+import type { Disposition } from './inbound-message.entity.js';
+
+/** An offer must fit into one NATS message (1 MB) with room for its envelope. */
+const MAX_OFFER_BYTES = 700_000;
+/** Of a text that has to be cut, this many UTF-16 units stay: four bytes each and twice over still fit. */
+const CUT_LENGTH = 80_000;
+const CUT_NOTE = '\n\n[Cut here: the raw mail has all of it.]';
+
+export interface OwnMail {
+  addresses: string[];
+  loopToken: string;
+  signer: MailSigner;
+}
+
+/** The mail's place in the inbox. */
+export interface Received {
+  inboundId: string;
+  mailbox: string;
+  rawSha256: string;
+  rawSize: number;
+  receivedAt: Date;
+}
+
+export type Interpretation =
+  { offer: IncomingMail; rule: string } | { disposition: Disposition; rule: string; ticketNumber?: number };
+
+export function interpret(mail: ParsedMail, messageId: string, received: Received, own: OwnMail): Interpretation {
+  const isOwnMessageId = (id: string) => own.signer.verifyMessageId(id) !== null;
+  const { class: mailClass, rule } = classify(mail, { ...own, isOwnMessageId });
+  if (mailClass === 'own') return { disposition: 'own_mail', rule };
+  const candidates = ticketCandidates(mail, own.signer, own.addresses);
+  if (mailClass === 'bounce' || mailClass === 'receipt') {
+    const returned = mail.automatic.returnedMessageIds.map((id) => own.signer.verifyMessageId(id)?.ticketNumber);
+    const ticketNumber = candidates.signed?.ticketNumber ?? returned.find((number) => number !== undefined);
+    if (ticketNumber === undefined) return { disposition: 'rejected', rule: `${mailClass}:${rule}` };
+    return { disposition: mailClass === 'bounce' ? 'bounce_linked' : 'auto_linked', rule, ticketNumber };
+  }
+  const sender = senderOf(mail);
+  const offer: IncomingMail = {
+    inboundId: received.inboundId,
+    mailbox: received.mailbox,
+    from: { name: sender?.name ?? '', email: sender?.address ?? null },
+    subject: mail.subject,
+    text: mail.text,
+    visibleText: visibleReply(mail.text).visible,
+    html: mail.html,
+    attachments: mail.attachments,
+    messageId,
+    referencedIds: candidates.referencedIds,
+    signedTicketNumber: candidates.signed?.ticketNumber ?? null,
+    automatic: mailClass !== 'human',
+    mayAutoReply: mayAutoReply(mail, { class: mailClass, rule }),
+    rawSha256: received.rawSha256,
+    rawSize: received.rawSize,
+    receivedAt: received.receivedAt.toISOString(),
+  };
+  return { offer: fitting(offer), rule: candidates.signed?.rule ?? rule };
+}
+
+/** Drops the HTML, then cuts the text, until the offer fits. The raw mail stays whole. */
+function fitting(offer: IncomingMail): IncomingMail {
+  if (bytesOf(offer) <= MAX_OFFER_BYTES) return offer;
+  const plain = { ...offer, html: null };
+  if (bytesOf(plain) <= MAX_OFFER_BYTES) return plain;
+  return { ...plain, text: cut(plain.text), visibleText: cut(plain.visibleText) };
+}
+
+export function bytesOf(offer: IncomingMail): number {
+  return Buffer.byteLength(JSON.stringify(offer));
+}
+
+function cut(text: string): string {
+  if (text.length <= CUT_LENGTH) return text;
+  return text.slice(0, CUT_LENGTH).toWellFormed() + CUT_NOTE;
+}
+
+/** Splits a list so that each part, sent together, fits into one message. */
+export function inMessages(offers: IncomingMail[]): IncomingMail[][] {
+  const parts: IncomingMail[][] = [];
+  let bytes = Infinity;
+  for (const offer of offers) {
+    const size = bytesOf(offer);
+    if (bytes + size > MAX_OFFER_BYTES) {
+      parts.push([]);
+      bytes = 0;
+    }
+    parts.at(-1)!.push(offer);
+    bytes += size;
+  }
+  return parts;
+}

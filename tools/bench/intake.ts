@@ -1,0 +1,157 @@
+/**
+ * `npm run bench:intake` — mails of about 8 KB that already lie in the mailbox become tickets in PostgreSQL: mails per
+ * second, CPU per mail over the four services and PostgreSQL, peak memory; then mails that arrive one by one under IDLE:
+ * latency from the SMTP server's acceptance to the committed ticket. The floor is measured in the same run on the same
+ * mails: imapflow's fetch and mailparser's parse alone, nothing stored.
+ */
+import { ImapFlow } from 'imapflow';
+import { simpleParser } from 'mailparser';
+import { createTransport } from 'nodemailer';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { eventually } from '../demo/api.ts';
+import { prepareDirectory } from '../demo/directory.ts';
+import { startServices } from '../services/services.ts';
+import { startStack } from '../stack/stack.ts';
+import { cpuSeconds, memoryMiB, percentile } from './usage.ts';
+
+const MAILS = Number(process.env['BENCH_MAILS'] ?? 3_000);
+const SINGLE_MAILS = Number(process.env['BENCH_SINGLE_MAILS'] ?? 30);
+const FLOOR_MAILS = Math.min(MAILS, 1_500);
+const SENDERS = 200;
+const TARGETS = { mailsPerSecond: 150, cpuMsPerMail: 10, idleP50Ms: 350 };
+
+const directory = mkdtempSync(join(tmpdir(), 'helpdesk-bench-'));
+const stack = await startStack({ dir: directory, keepData: false });
+const support = stack.mailboxes[0]!;
+const transport = createTransport({ ...stack.smtp, secure: false, ignoreTLS: true, pool: true, maxConnections: 4 });
+const database = new pg.Pool({ connectionString: stack.databaseUrl });
+
+try {
+  await prepareDirectory(stack);
+  for (let i = 0; i < SENDERS; i++) await stack.addMailbox(`sender${i}@customer.test`);
+  console.log(`sending ${MAILS} mails of about 8 KB into ${support.address}`);
+  await sendMany(MAILS);
+  const floor = await measureFloor();
+  console.log(`floor: fetch and parse alone ${floor.toFixed(0)} mails/s`);
+  await measureIntake(floor);
+} finally {
+  transport.close();
+  await database.end();
+  await stack.stop();
+}
+
+function mail(i: number) {
+  const words = randomBytes(1_500).toString('base64');
+  const text = `The line to site ${i} is down since ten o'clock.\n\n${words.replaceAll(/(.{60})/g, '$1\n')}`;
+  return {
+    from: { name: `Sender ${i % SENDERS} Łukasz`, address: `sender${i % SENDERS}@customer.test` },
+    to: support.address,
+    subject: `Line ${i} down – Störung`,
+    text,
+    html: `<p>${text.slice(0, 1_000).replaceAll('\n', '<br>')}</p>`,
+    attachments: [{ filename: 'trace.bin', content: randomBytes(2_000) }],
+  };
+}
+
+async function sendMany(count: number): Promise<void> {
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      while (next < count) await transport.sendMail(mail(next++));
+    }),
+  );
+}
+
+async function measureFloor(): Promise<number> {
+  const client = new ImapFlow({
+    ...stack.imap,
+    secure: false,
+    auth: { user: support.user, pass: support.password },
+    logger: false,
+  });
+  await client.connect();
+  await client.mailboxOpen('INBOX', { readOnly: true });
+  const begun = performance.now();
+  for await (const message of client.fetch(`1:${FLOOR_MAILS}`, { source: true, uid: true })) {
+    await simpleParser(message.source!, { skipHtmlToText: true, skipTextToHtml: true, skipTextLinks: true });
+  }
+  const seconds = (performance.now() - begun) / 1000;
+  await client.logout();
+  return FLOOR_MAILS / seconds;
+}
+
+async function measureIntake(floor: number): Promise<void> {
+  const production = { LOG_LEVEL: 'warn', NODE_ENV: 'production' };
+  const services = await startServices({
+    stack,
+    logDirectory: join(directory, 'log'),
+    only: ['tickets', 'notifier', 'gateway'],
+    env: { tickets: production, notifier: production, gateway: production, 'mail-ingest': production },
+  });
+  const pids = () => [...services.instances.map((one) => one.pid), stack.processes.postgres!];
+  try {
+    const cpuBefore = cpuSeconds(pids());
+    const begun = performance.now();
+    const ingest = await startServices({
+      stack,
+      logDirectory: join(directory, 'log'),
+      only: ['mail-ingest'],
+      env: { 'mail-ingest': production },
+    });
+    services.instances.push(...ingest.instances);
+    await eventually('all tickets', async () => ((await ticketCount()) >= MAILS ? true : undefined), 600_000);
+    const seconds = (performance.now() - begun) / 1000;
+    const ticketsAt = cpuSeconds(pids());
+    await eventually('all acknowledgements', notified, 600_000);
+    const cpuPerMail = ((cpuSeconds(pids()) - cpuBefore) * 1000) / MAILS;
+    const rate = MAILS / seconds;
+    console.log(`
+backlog   ${MAILS} mails in ${seconds.toFixed(1)} s, service start included: ${rate.toFixed(0)} mails/s = ${((rate / floor) * 100).toFixed(0)} % of the floor (target ${TARGETS.mailsPerSecond}/s): ${verdict(rate >= TARGETS.mailsPerSecond)}
+CPU       ${cpuPerMail.toFixed(1)} ms per mail over services and PostgreSQL, until the last acknowledgement was sent (target ${TARGETS.cpuMsPerMail}): ${verdict(cpuPerMail <= TARGETS.cpuMsPerMail)}
+          ${(((ticketsAt - cpuBefore) * 1000) / MAILS).toFixed(1)} ms of them until the last ticket was committed
+memory    ${services.instances.map((one) => `${one.service} ${memoryMiB(one.pid).peak.toFixed(0)}`).join(', ')} MiB at most`);
+    await measureSingles();
+  } finally {
+    await services.stop();
+  }
+}
+
+async function ticketCount(): Promise<number> {
+  const { rows } = await database.query('select count(*)::int as count from tickets.ticket');
+  return rows[0].count;
+}
+
+async function notified(): Promise<true | undefined> {
+  const { rows } = await database.query(
+    `select (select count(*) from tickets.outbox where published_at is null) = 0
+        and (select count(*) from notifier.delivery) >= (select count(*) from tickets.outbox where payload->'data'->>'acknowledge' = 'true')
+        and (select count(*) from notifier.delivery where state not in ('sent', 'failed')) = 0 as done`,
+  );
+  return rows[0].done ? true : undefined;
+}
+
+async function measureSingles(): Promise<void> {
+  const latencies: number[] = [];
+  for (let i = 0; i < SINGLE_MAILS; i++) {
+    const before = await ticketCount();
+    await transport.sendMail(mail(MAILS + i));
+    const begun = performance.now();
+    while ((await ticketCount()) === before) {
+      if (performance.now() - begun > 60_000) throw new Error('a single mail did not arrive within a minute');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    latencies.push(performance.now() - begun);
+  }
+  const p50 = percentile(latencies, 0.5);
+  console.log(
+    `IDLE      ${SINGLE_MAILS} mails one by one, accepted → committed ticket: p50 ${p50.toFixed(0)} ms, p95 ${percentile(latencies, 0.95).toFixed(0)} ms (target p50 ${TARGETS.idleP50Ms}): ${verdict(p50 <= TARGETS.idleP50Ms)}`,
+  );
+}
+
+function verdict(reached: boolean): string {
+  return reached ? 'reached' : 'MISSED';
+}
