@@ -7,7 +7,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Sql } from './database.js';
+import type { Sql } from './sql.js';
 
 export const CHUNK_BYTES = 256 * 1024;
 

@@ -3,14 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import { BLOB_SCHEMA } from './blobs.js';
-
-/** Anything that runs a statement: a pool, a client, or a transaction. Placeholders are $1, $2, … */
-export interface Sql {
-  query<Row extends object = Record<string, unknown>>(
-    statement: string | { name: string; text: string; values: unknown[] },
-    values?: unknown[],
-  ): Promise<{ rows: Row[]; rowCount: number | null }>;
-}
+import type { Sql } from './sql.js';
 
 /** Keys of the advisory locks, in one place so that no two uses collide. */
 export const ADVISORY_LOCK = {
@@ -25,12 +18,6 @@ export async function poolOf(orm: MikroORM): Promise<pg.Pool> {
   return (orm.em.getConnection() as PostgreSqlConnection).getNativeClient() as Promise<pg.Pool>;
 }
 
-/** Somebody else has just inserted the same key; the transaction is rolled back and may be run again. */
-export function isUniqueViolation(error: unknown): boolean {
-  const violation = error as { code?: string; cause?: { code?: string } } | null;
-  return violation?.code === '23505' || violation?.cause?.code === '23505';
-}
-
 /** Raw statements inside the entity manager's transaction. */
 export function sqlOf(em: EntityManager): Sql {
   const kysely = em.getKysely();
@@ -42,23 +29,6 @@ export function sqlOf(em: EntityManager): Sql {
       return { rows: result.rows, rowCount: Number(result.numAffectedRows ?? result.rows.length) };
     },
   };
-}
-
-/** Runs the work in one transaction of its own; an error rolls back and is thrown on. */
-export async function inTransaction<T>(pool: pg.Pool, work: (sql: Sql) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query('begin');
-    const result = await work(client as Sql);
-    await client.query('commit');
-    return result;
-  } catch (error) {
-    await client.query('rollback').catch((rollbackError: Error) => (broken = rollbackError));
-    throw error;
-  } finally {
-    client.release(broken);
-  }
 }
 
 /** Options that every service's ORM has in common. The service adds its entities, schema and migrations. */

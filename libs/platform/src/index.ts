@@ -10,5 +10,6 @@ export * from './nats.js';
 export * from './ops.js';
 export * from './rpc.strategy.js';
 export * from './service.js';
+export * from './sql.js';
 export * from './ticket-stream.js';
 export * from './validation.js';

@@ -3,7 +3,9 @@
  * from the blob store and attachments go back there as streams: neither is ever held whole, nor crosses the threads.
  */
 import { fallbackMail, MailUnreadable, parseMail, type ParsedMail } from '#mail';
-import { CHUNK_BYTES, inTransaction, openBlob, putBlob, putSmallBlobs, type Sql, type StoredBlob } from '#platform';
+// not the whole of #platform: this thread has to start fast
+import { CHUNK_BYTES, openBlob, putBlob, putSmallBlobs, type StoredBlob } from '#platform/blobs.js';
+import { inTransaction, type Sql } from '#platform/sql.js';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';

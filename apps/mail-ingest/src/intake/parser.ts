@@ -11,9 +11,15 @@ export type ParseResult =
   /** `permanent`: this mail will never be read. Otherwise it may be tried again. */
   | { error: string; permanent: boolean };
 
+interface Pending {
+  task: ParseTask;
+  resolve: (result: ParseResult) => void;
+}
+
 /** One thread that takes mails apart one after another; replaced when it dies or takes too long. */
 export class Parser {
   private worker: Worker | null = null;
+  private pending: Pending | null = null;
 
   constructor(
     private readonly settings: WorkerSettings,
@@ -21,39 +27,51 @@ export class Parser {
     private readonly log: Logger,
   ) {}
 
+  /** Starts the thread ahead of the first mail. */
+  start(): Worker {
+    const worker = new Worker(new URL('./parse.worker.js', import.meta.url), {
+      workerData: this.settings,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    });
+    worker.on('message', (answer: ParseAnswer) => this.settle(answer));
+    worker.on('error', (error) => this.replace(worker, `parsing failed: ${error.message}`));
+    worker.on('exit', (code) => this.replace(worker, `the parsing thread ended with ${code}`));
+    this.worker = worker;
+    return worker;
+  }
+
+  /** One at a time: the caller waits for the answer before it asks again. */
   async parse(task: ParseTask): Promise<ParseResult> {
-    const worker = (this.worker ??= this.start());
-    let timer: NodeJS.Timeout | undefined;
+    const worker = this.worker ?? this.start();
+    const tooLong = `parsing took longer than ${this.timeoutMs} ms`;
+    const timer = setTimeout(() => this.replace(worker, tooLong), this.timeoutMs);
     try {
-      return await new Promise<ParseResult>((resolve, reject) => {
-        const fail = (reason: string) => reject(new Error(reason));
-        timer = setTimeout(() => fail(`parsing took longer than ${this.timeoutMs} ms`), this.timeoutMs);
-        worker.once('message', (answer: ParseAnswer) => resolve(answer));
-        worker.once('error', (error) => fail(`parsing failed: ${error.message}`));
-        worker.once('exit', (code) => fail(`the parsing thread ended with ${code}`));
+      return await new Promise<ParseResult>((resolve) => {
+        this.pending = { task, resolve };
         worker.postMessage(task);
       });
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.log.warn({ inboundId: task.id, reason }, 'parsing thread replaced');
-      await this.stop();
-      return { error: reason, permanent: false };
     } finally {
       clearTimeout(timer);
-      worker.removeAllListeners();
-      worker.on('error', () => {}); // a dying thread has nobody left to tell
     }
   }
 
   async stop(): Promise<void> {
-    await this.worker?.terminate();
+    const worker = this.worker;
     this.worker = null;
+    await worker?.terminate();
   }
 
-  private start(): Worker {
-    return new Worker(new URL('./parse.worker.js', import.meta.url), {
-      workerData: this.settings,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    });
+  private settle(result: ParseResult): void {
+    const pending = this.pending;
+    this.pending = null;
+    pending?.resolve(result);
+  }
+
+  private replace(worker: Worker, reason: string): void {
+    if (worker !== this.worker) return; // stopped on purpose, or replaced already
+    this.worker = null;
+    void worker.terminate();
+    this.log.warn({ inboundId: this.pending?.task.id, reason }, 'parsing thread replaced');
+    this.settle({ error: reason, permanent: false });
   }
 }

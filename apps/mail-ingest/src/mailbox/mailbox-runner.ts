@@ -72,6 +72,7 @@ export class MailboxRunner {
       env.MAIL_PARSE_TIMEOUT_MS,
       log,
     );
+    parser.start();
     const processor = new Processor({
       sql: pool,
       bus,
