@@ -94,6 +94,12 @@ async function measureIntake(floor: number): Promise<void> {
   });
   const pids = () => [...services.instances.map((one) => one.pid), stack.processes.postgres!];
   try {
+    const parts = () =>
+      new Map([
+        ...services.instances.map((one) => [one.service, one.pid] as const),
+        ['postgres', stack.processes.postgres!] as const,
+      ]);
+    const partsBefore = new Map([...parts()].map(([name, pid]) => [name, cpuSeconds([pid])]));
     const cpuBefore = cpuSeconds(pids());
     const begun = performance.now();
     const ingest = await startServices({
@@ -113,6 +119,7 @@ async function measureIntake(floor: number): Promise<void> {
 backlog   ${MAILS} mails in ${seconds.toFixed(1)} s, service start included: ${rate.toFixed(0)} mails/s = ${((rate / floor) * 100).toFixed(0)} % of the floor (target ${TARGETS.mailsPerSecond}/s): ${verdict(rate >= TARGETS.mailsPerSecond)}
 CPU       ${cpuPerMail.toFixed(1)} ms per mail over services and PostgreSQL, until the last acknowledgement was sent (target ${TARGETS.cpuMsPerMail}): ${verdict(cpuPerMail <= TARGETS.cpuMsPerMail)}
           ${(((ticketsAt - cpuBefore) * 1000) / MAILS).toFixed(1)} ms of them until the last ticket was committed
+          ${[...parts()].map(([name, pid]) => `${name} ${(((cpuSeconds([pid]) - (partsBefore.get(name) ?? 0)) * 1000) / MAILS).toFixed(1)}`).join(', ')}
 memory    ${services.instances.map((one) => `${one.service} ${memoryMiB(one.pid).peak.toFixed(0)}`).join(', ')} MiB at most`);
     await measureSingles();
   } finally {

@@ -80,6 +80,18 @@ export async function putSmallBlobs(sql: Sql, contents: Buffer[]): Promise<Store
   return stored.map(({ sha256, bytes }) => ({ sha256: sha256.toString('hex'), size: bytes.length }));
 }
 
+/** Reads blobs of at most CHUNK_BYTES in one statement, by their hash; larger and unknown ones are left out. */
+export async function readSmallBlobs(sql: Sql, sha256s: string[]): Promise<Map<string, Buffer>> {
+  const { rows } = await sql.query<{ sha256: string; bytes: Buffer }>({
+    name: 'read-small-blobs',
+    text: `select encode(b.sha256, 'hex') as sha256, c.bytes from blobs.blob b
+           join blobs.chunk c on c.content = b.content and c.position = 0
+           where b.sha256 = any($1::bytea[]) and b.size <= $2`,
+    values: [sha256s.map((sha256) => Buffer.from(sha256, 'hex')), CHUNK_BYTES],
+  });
+  return new Map(rows.map((row) => [row.sha256, row.bytes]));
+}
+
 /** @returns the bytes as a stream, or null when there is no such blob */
 export async function openBlob(sql: Sql, sha256: string): Promise<Readable | null> {
   const { rows } = await sql.query<{ content: string }>('select content from blobs.blob where sha256 = $1', [

@@ -135,8 +135,13 @@ export interface WaitingMessage {
   attempts: number;
 }
 
-/** The oldest mails without a disposition that may be tried now. */
-export async function waitingMessages(sql: Sql, mailboxId: string, limit: number): Promise<WaitingMessage[]> {
+/** The oldest mails without a disposition that may be tried now and are not in hand already. */
+export async function waitingMessages(
+  sql: Sql,
+  mailboxId: string,
+  inHand: string[],
+  limit: number,
+): Promise<WaitingMessage[]> {
   const { rows } = await sql.query<{
     id: string;
     raw_sha256: string;
@@ -147,8 +152,9 @@ export async function waitingMessages(sql: Sql, mailboxId: string, limit: number
     name: 'waiting-messages',
     text: `select id, encode(raw_sha256, 'hex') as raw_sha256, raw_size, internal_date, attempts
            from mail.inbound_message
-           where mailbox_id = $1 and disposition is null and retry_at <= now() order by id limit $2`,
-    values: [mailboxId, limit],
+           where mailbox_id = $1 and disposition is null and retry_at <= now() and id <> all($2::uuid[])
+           order by id limit $3`,
+    values: [mailboxId, inHand, limit],
   });
   return rows.map((row) => ({
     id: row.id,
@@ -168,9 +174,16 @@ export async function countWaiting(sql: Sql, mailboxId: string): Promise<number>
   return rows[0]!.count;
 }
 
-/** Counted before the work begins, so that a mail that kills the process is found out. */
+/**
+ * Counted before the work begins, so that a mail that kills the process is found out. It need not survive the machine,
+ * so nobody waits for the disk.
+ */
 export async function beginAttempt(sql: Sql, ids: string[]): Promise<void> {
-  await sql.query('update mail.inbound_message set attempts = attempts + 1 where id = any($1::uuid[])', [ids]);
+  await sql.query(
+    `with asynchronous as (select set_config('synchronous_commit', 'off', true))
+     update mail.inbound_message set attempts = attempts + 1 from asynchronous where id = any($1::uuid[])`,
+    [ids],
+  );
 }
 
 export async function retryLater(sql: Sql, id: string, error: string, delayMs: number): Promise<void> {

@@ -1,10 +1,13 @@
 /**
  * Takes mails apart in a thread of its own, so that a hostile one costs this thread and not the service. Raw bytes come
- * from the blob store and attachments go back there as streams: neither is ever held whole, nor crosses the threads.
+ * from the blob store and attachments go back there: none of them crosses the threads, and large ones only stream.
+ *
+ * A batch is answered as a whole, after its small attachments were committed together. Before each mail the thread says
+ * which one it begins: should it not come back, that one is to blame.
  */
 import { fallbackMail, MailUnreadable, parseMail, type ParsedMail } from '#mail';
 // not the whole of #platform: this thread has to start fast
-import { CHUNK_BYTES, openBlob, putBlob, putSmallBlobs, type StoredBlob } from '#platform/blobs.js';
+import { CHUNK_BYTES, openBlob, putBlob, putSmallBlobs, readSmallBlobs, type StoredBlob } from '#platform/blobs.js';
 import { inTransaction, type Sql } from '#platform/sql.js';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -17,60 +20,111 @@ export interface ParseTask {
   rawSize: number;
 }
 
-export type ParseAnswer = { id: string } & (
+export type ParseResult =
   | { mail: ParsedMail; contentSha256: string }
-  /** The mail is at fault when `permanent`; otherwise what it was read from. */
-  | { error: string; permanent: boolean }
-);
+  /** `permanent`: this mail will never be read. Otherwise it may be tried again. */
+  | { error: string; permanent: boolean };
+
+export type WorkerMessage = { begun: string } | { results: [id: string, result: ParseResult][] };
 
 export interface WorkerSettings {
   databaseUrl: string;
   maxBytes: number;
 }
 
+/** Small attachments are held until this many bytes have come together, then committed in one statement. */
+const HELD_BYTES = 8 * 1024 * 1024;
+
 const { databaseUrl, maxBytes } = workerData as WorkerSettings;
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'mail-ingest parser' });
 pool.on('error', () => {}); // an idle connection was lost; the next query opens another
+const sql = pool as Sql;
 
-parentPort!.on('message', (task: ParseTask) => {
-  void parse(task).then(
-    (answer) => parentPort!.postMessage(answer),
-    (error: unknown) => parentPort!.postMessage({ id: task.id, error: String(error), permanent: false }),
-  );
+parentPort!.on('message', (tasks: ParseTask[]) => {
+  void parseBatch(tasks).then((results) => say({ results }));
 });
 
-async function parse({ id, rawSha256, rawSize }: ParseTask): Promise<ParseAnswer> {
-  const raw = await openBlob(pool as Sql, rawSha256);
-  if (!raw) return { id, error: `the raw bytes ${rawSha256} are missing`, permanent: true };
+function say(message: WorkerMessage): void {
+  parentPort!.postMessage(message);
+}
+
+async function parseBatch(tasks: ParseTask[]): Promise<[string, ParseResult][]> {
+  const attachments = new HeldAttachments();
+  try {
+    const raw = await readSmallBlobs(
+      sql,
+      tasks.map((task) => task.rawSha256),
+    );
+    const results: [string, ParseResult][] = [];
+    for (const task of tasks) {
+      say({ begun: task.id });
+      const result = await parse(task, raw.get(task.rawSha256), attachments).catch(transient);
+      results.push([task.id, result]);
+    }
+    await attachments.flush();
+    return results;
+  } catch (error) {
+    return tasks.map((task) => [task.id, transient(error)]); // the database is away: all of them are tried again
+  }
+}
+
+function transient(error: unknown): ParseResult {
+  return { error: error instanceof Error ? error.message : String(error), permanent: false };
+}
+
+async function parse(
+  { rawSha256, rawSize }: ParseTask,
+  small: Buffer | undefined,
+  attachments: HeldAttachments,
+): Promise<ParseResult> {
+  const raw = small ? [small] : await openBlob(sql, rawSha256);
+  if (!raw) return { error: `the raw bytes ${rawSha256} are missing`, permanent: true };
   const content = new ContentHash();
   const source = Readable.from(content.passing(raw));
   try {
     const mail = await parseMail(source, {
       limits: { rawBytes: maxBytes },
-      onAttachment: (_meta, bytes) => storeAttachment(bytes),
+      onAttachment: (_meta, bytes) => attachments.store(bytes),
     });
-    return { id, mail, contentSha256: content.digest() };
+    return { mail, contentSha256: content.digest() };
   } catch (error) {
     if (!(error instanceof MailUnreadable)) throw error;
     // what its headers say is still a ticket that a person can look at
-    return { id, mail: fallbackMail(error.head, rawSize, error.reason), contentSha256: rawSha256 };
+    return { mail: fallbackMail(error.head, rawSize, error.reason), contentSha256: rawSha256 };
   } finally {
     source.destroy();
   }
 }
 
-/** Most attachments fit into one chunk: one statement instead of a transaction. */
-async function storeAttachment(bytes: Readable): Promise<StoredBlob> {
-  const iterator = bytes[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  const first: Buffer[] = [];
-  let size = 0;
-  while (size <= CHUNK_BYTES) {
-    const next = await iterator.next();
-    if (next.done) return (await putSmallBlobs(pool as Sql, [Buffer.concat(first)]))[0]!;
-    first.push(next.value);
-    size += next.value.length;
+/** Attachments on their way to the blob store: small ones gather, large ones stream into a transaction of their own. */
+class HeldAttachments {
+  private held: Buffer[] = [];
+  private bytes = 0;
+
+  async store(content: Readable): Promise<StoredBlob> {
+    const iterator = content[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    const first: Buffer[] = [];
+    let size = 0;
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+      first.push(next.value);
+      size += next.value.length;
+      if (size > CHUNK_BYTES) return inTransaction(pool, (tx) => putBlob(tx, continued(first, iterator)));
+    }
+    return this.hold(Buffer.concat(first));
   }
-  return inTransaction(pool, (sql) => putBlob(sql, continued(first, iterator)));
+
+  async flush(): Promise<void> {
+    if (this.held.length > 0) await putSmallBlobs(sql, this.held);
+    this.held = [];
+    this.bytes = 0;
+  }
+
+  private async hold(bytes: Buffer): Promise<StoredBlob> {
+    this.held.push(bytes);
+    this.bytes += bytes.length;
+    if (this.bytes > HELD_BYTES) await this.flush();
+    return { sha256: createHash('sha256').update(bytes).digest('hex'), size: bytes.length };
+  }
 }
 
 async function* continued(first: Buffer[], rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
@@ -85,7 +139,7 @@ class ContentHash {
   /** The end of what was seen of the headers, in case their end is split over two chunks. */
   private tail = Buffer.alloc(0);
 
-  async *passing(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  async *passing(source: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of source) {
       this.update(chunk);
       yield chunk;

@@ -16,7 +16,8 @@ import {
   type WaitingMessage,
 } from './inbox.js';
 import { inMessages, interpret, type Interpretation, type OwnMail } from './interpretation.js';
-import type { Parser, ParseResult } from './parser.js';
+import type { ParseResult } from './parse.worker.js';
+import type { Parser } from './parser.js';
 
 const MAX_ATTEMPTS = 3;
 const LONGEST_PAUSE_MS = 30_000;
@@ -28,9 +29,7 @@ const disposed = new Counter({
   help: 'Mails by what became of them',
   labelNames: ['disposition'],
 });
-const parseSeconds = new Histogram({ name: 'mail_parse_seconds', help: 'Time to take one mail apart' });
-
-type Parsed = ParseResult & { mail: object };
+const parseSeconds = new Histogram({ name: 'mail_parse_batch_seconds', help: 'Time to take one batch of mails apart' });
 
 export interface ProcessorOptions {
   sql: Sql;
@@ -53,63 +52,69 @@ export class Processor {
     this.wakeUp.abort();
   }
 
+  /** While tickets takes one batch, the next is parsed; a batch is offered only after the one before was answered. */
   async run(signal: AbortSignal): Promise<void> {
+    let inHand: string[] = [];
+    let offering: Promise<void> = Promise.resolve();
     while (!signal.aborted) {
       this.wakeUp = new AbortController();
-      const batch = await this.nextBatch();
-      if (batch.length === 0) await pause(POLL_MS, AbortSignal.any([signal, this.wakeUp.signal]));
-      else await this.process(batch, signal);
+      const batch = await this.nextBatch(inHand);
+      if (batch.length === 0 && inHand.length === 0) {
+        await pause(POLL_MS, AbortSignal.any([signal, this.wakeUp.signal]));
+        continue;
+      }
+      const offers = await this.understand(batch);
+      await offering;
+      inHand = offers.map((offer) => offer.inboundId);
+      offering = this.offerAll(offers, signal);
+      offering.catch(() => {}); // thrown where it is awaited
+      if (batch.length === 0) await offering;
     }
+    await offering;
   }
 
   /** A mail that was begun before and did not come to an end is tried alone, so that it spoils nothing but itself. */
-  private async nextBatch(): Promise<WaitingMessage[]> {
-    const waiting = await waitingMessages(this.options.sql, this.options.mailboxId, this.options.batchSize);
+  private async nextBatch(inHand: string[]): Promise<WaitingMessage[]> {
+    const { sql, mailboxId, batchSize } = this.options;
+    const waiting = await waitingMessages(sql, mailboxId, inHand, batchSize);
     if (waiting[0] && waiting[0].attempts > 0) return [waiting[0]];
     const suspect = waiting.findIndex((message) => message.attempts > 0);
     return suspect === -1 ? waiting : waiting.slice(0, suspect);
   }
 
-  private async process(batch: WaitingMessage[], signal: AbortSignal): Promise<void> {
-    const { sql } = this.options;
+  /** Parses, identifies and interprets; records at once what concerns nobody else. @returns what tickets is to take */
+  private async understand(batch: WaitingMessage[]): Promise<IncomingMail[]> {
     const spent = batch.filter((message) => message.attempts >= MAX_ATTEMPTS);
     await this.record(spent.map(({ id }) => quarantined(id, 'attempts', `given up after ${MAX_ATTEMPTS} attempts`)));
     const tried = batch.filter((message) => !spent.includes(message));
-    if (tried.length === 0) return;
+    if (tried.length === 0) return [];
     await beginAttempt(
-      sql,
+      this.options.sql,
       tried.map((message) => message.id),
     );
-    const parsed = await this.parseAll(tried);
-    const readings = await this.interpretAll(tried, parsed);
-    const offers = readings.flatMap(({ reading }) => ('offer' in reading ? [reading] : []));
-    for (const part of inMessages(offers.map(({ offer }) => offer))) {
+    const stop = parseSeconds.startTimer();
+    const parsed = await this.options.parser.parse(tried);
+    stop();
+    for (const [id, result] of parsed) {
+      if ('mail' in result) continue;
+      this.options.log.warn({ inboundId: id, error: result.error }, 'mail not parsed');
+      if (result.permanent) await this.record([quarantined(id, 'unreadable', result.error)]);
+    }
+    return this.interpretAll(tried, parsed);
+  }
+
+  private async offerAll(offers: IncomingMail[], signal: AbortSignal): Promise<void> {
+    for (const part of inMessages(offers)) {
       if (!(await this.offer(part, signal))) return;
     }
   }
 
-  private async parseAll(batch: WaitingMessage[]): Promise<Map<string, Parsed>> {
-    const parsed = new Map<string, Parsed>();
-    for (const message of batch) {
-      const stop = parseSeconds.startTimer();
-      const result = await this.options.parser.parse(message);
-      stop();
-      if ('mail' in result) parsed.set(message.id, result);
-      else if (result.permanent) await this.record([quarantined(message.id, 'unreadable', result.error)]);
-      else this.options.log.warn({ inboundId: message.id, error: result.error }, 'mail not parsed, trying again');
-    }
-    return parsed;
-  }
-
-  /** Gives each mail its identity and its meaning; records at once what concerns nobody else. */
-  private async interpretAll(
-    batch: WaitingMessage[],
-    parsed: Map<string, Parsed>,
-  ): Promise<{ message: WaitingMessage; reading: Interpretation }[]> {
+  /** Gives each mail its identity and its meaning. */
+  private async interpretAll(batch: WaitingMessage[], parsed: Map<string, ParseResult>): Promise<IncomingMail[]> {
     const { sql, mailboxId, mailboxAddress, own } = this.options;
     const read = batch.flatMap((message) => {
       const result = parsed.get(message.id);
-      if (!result || !('contentSha256' in result)) return [];
+      if (!result || !('mail' in result)) return [];
       // a mail without a Message-ID gets one from its bytes: the same mail always gets the same
       const messageId = result.mail.messageId ?? `${message.rawSha256}@synthetic.invalid`;
       return [{ message, mail: result.mail, messageId, contentSha256: result.contentSha256 }];
@@ -135,7 +140,7 @@ export class Processor {
     await this.record(
       readings.flatMap(({ message, reading }) => ('disposition' in reading ? [{ id: message.id, ...reading }] : [])),
     );
-    return readings;
+    return readings.flatMap(({ reading }) => ('offer' in reading ? [reading.offer] : []));
   }
 
   /**

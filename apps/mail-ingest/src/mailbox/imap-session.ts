@@ -151,8 +151,6 @@ export class ImapSession {
       await this.options.room(this.ended);
       if (this.ended.aborted) return;
       await this.takeBatch(batch);
-      fetched.inc(batch.length);
-      this.options.onStored();
     }
   }
 
@@ -190,6 +188,7 @@ export class ImapSession {
     if (mails.length === 0) return;
     mails.sort((a, b) => a.uid - b.uid);
     await storeSmall(this.options.pool, this.place, mails);
+    this.stored(mails.length);
     await this.acknowledge(mails.map((mail) => mail.uid));
   }
 
@@ -209,6 +208,7 @@ export class ImapSession {
     } finally {
       this.lost.signal.removeEventListener('abort', cut);
     }
+    this.stored(1);
     await this.acknowledge([uid]);
   }
 
@@ -221,6 +221,11 @@ export class ImapSession {
     const internalDate = dateOf(message.internalDate);
     await storeOversize(this.options.pool, this.place, { uid, internalDate, headers, error });
     await this.acknowledge([uid], 'Oversize');
+  }
+
+  private stored(mails: number): void {
+    fetched.inc(mails);
+    this.options.onStored();
   }
 
   /** Tells the server that the mails are safe with us. */
