@@ -1,51 +1,65 @@
-import { ENV, HealthController, Readiness, type Sql } from '#platform';
+import { getTicket } from '#contracts';
+import { Bus, ENV, LOGGER, Readiness, type Logger } from '#platform';
 import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import pg from 'pg';
-import { AccessTokens } from './auth/access-token.js';
+import { AttachmentsController } from './attachments/attachments.controller.js';
+import { BlobStore } from './attachments/blob.store.js';
+import { AccessTokens } from './auth/access-tokens.js';
 import { AuthController } from './auth/auth.controller.js';
-import { AuthGuard, Public } from './auth/auth.guard.js';
+import { AuthGuard } from './auth/auth.guard.js';
 import { DirectoryController } from './directory/directory.controller.js';
 import type { GatewayEnv } from './env.js';
+import { RestHealthController } from './health/health.controller.js';
+import { ProblemFilter } from './problems/problem.filter.js';
 import { TicketsController } from './tickets/tickets.controller.js';
-import { BLOB_DATABASE, TimelineController } from './timeline/timeline.controller.js';
+import { TimelineController } from './timeline/timeline.controller.js';
 
-Public()(HealthController); // load balancers have no token
+const NOBODY = '00000000-0000-4000-8000-000000000000';
 
 @Module({
-  controllers: [AuthController, TicketsController, TimelineController, DirectoryController, HealthController],
+  controllers: [
+    AuthController,
+    TicketsController,
+    TimelineController,
+    AttachmentsController,
+    DirectoryController,
+    RestHealthController,
+  ],
   providers: [
     { provide: APP_GUARD, useClass: AuthGuard },
+    { provide: APP_FILTER, useClass: ProblemFilter },
     {
-      provide: AccessTokens,
-      inject: [ENV],
-      useFactory: (env: GatewayEnv) => new AccessTokens(env.AUTH_SECRET, env.ACCESS_TOKEN_TTL_SECONDS),
-    },
-    {
-      // the gateway has no tables: this is for the bytes of attachments and raw mail only
-      provide: BLOB_DATABASE,
-      inject: [ENV],
-      useFactory: (env: GatewayEnv) => {
-        const pool = new pg.Pool({
-          connectionString: env.DATABASE_URL,
-          max: env.DATABASE_POOL_SIZE,
-          application_name: 'gateway',
-        });
-        pool.on('error', () => {}); // an idle connection was lost; the next query opens another
+      provide: pg.Pool,
+      inject: [ENV, LOGGER],
+      useFactory: (env: GatewayEnv, log: Logger): pg.Pool => {
+        const options = { max: env.DATABASE_POOL_SIZE, application_name: 'gateway', keepAlive: true };
+        const pool = new pg.Pool({ connectionString: env.DATABASE_URL, ...options });
+        pool.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
         return pool;
       },
     },
+    AccessTokens,
+    BlobStore,
   ],
 })
 export class AppModule implements OnApplicationShutdown {
   constructor(
-    @Inject(BLOB_DATABASE) private readonly blobs: Sql & { end(): Promise<void> },
+    @Inject(pg.Pool) private readonly pool: pg.Pool,
+    bus: Bus,
     readiness: Readiness,
   ) {
-    readiness.register('postgres', () => blobs.query('select 1'));
+    readiness.register('postgres', async () => {
+      await pool.query('select 1');
+    });
+    // any answer will do: it shows that the tickets service and its database are there
+    readiness.register('tickets', async () => {
+      await bus.call(getTicket, { viewerId: NOBODY, ticketId: NOBODY });
+    });
   }
 
+  /** After the server has closed: downloads in hand still needed the database. */
   async onApplicationShutdown(): Promise<void> {
-    await this.blobs.end();
+    await this.pool.end();
   }
 }

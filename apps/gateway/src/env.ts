@@ -12,21 +12,22 @@ export class GatewayEnv extends ServiceEnv {
   @Max(65_535)
   HTTP_PORT: number = 3000;
 
-  /** Key of the access tokens (HMAC SHA-256). */
+  /** Key that access tokens are signed with; every instance needs the same. */
   @IsString()
   @MinLength(32)
   AUTH_SECRET: string;
 
+  /** How long an access token is good for. */
   @IsInt()
   @Min(60)
-  @Max(604_800)
+  @Max(30 * 86_400)
   ACCESS_TOKEN_TTL_SECONDS: number = 28_800;
 
-  /** Longest request body that is read, in bytes. */
+  /** Largest request body. */
   @IsInt()
-  @Min(1_024)
-  @Max(16_777_216)
-  BODY_LIMIT_BYTES: number = 1_048_576;
+  @Min(1024)
+  @Max(64 * 1024 * 1024)
+  BODY_LIMIT_BYTES: number = 1024 * 1024;
 }
 
 /** @throws EnvError naming every wrong variable */

@@ -1,60 +1,59 @@
-import { authenticate, isRefused } from '#contracts';
+import { authenticate, Authenticate, isRefused } from '#contracts';
 import { Bus } from '#platform';
-import { Body, Controller, Get, HttpCode, Ip, Post, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
-import { ProblemException } from '../problems/problem.js';
-import { accepted } from '../problems/refusals.js';
-import { AccessTokens, type Caller } from './access-token.js';
-import { AccessToken, Credentials, Me } from './auth.dto.js';
+import type { FastifyRequest } from 'fastify';
+import { ApiProblems } from '../problems/api-problems.js';
+import { problemOf, ProblemError } from '../problems/problem-error.js';
+import { ValidPipe } from '../problems/validation.js';
+import { AccessTokens } from './access-tokens.js';
+import { AccessToken, Caller } from './auth.dto.js';
 import { CurrentCaller, Public } from './auth.guard.js';
-import { FailureLimiter } from './failure-limiter.js';
-
-const FAILURES = 10;
-const WINDOW_MS = 5 * 60_000;
+import { LoginLimiter } from './login-limiter.js';
 
 @ApiTags('auth')
 @Controller()
 export class AuthController {
-  private readonly limiter = new FailureLimiter(FAILURES, WINDOW_MS);
+  private readonly limiter = new LoginLimiter();
 
   constructor(
     private readonly bus: Bus,
     private readonly tokens: AccessTokens,
   ) {}
 
-  /** Log in with address and password. */
-  @Public()
+  /** Log in: an access token for an address and its password. */
   @Post('auth/token')
   @HttpCode(200)
-  async logIn(
-    @Body() credentials: Credentials,
-    @Ip() ip: string,
-    @Res({ passthrough: true }) response: FastifyReply,
-  ): Promise<AccessToken> {
-    const key = `${ip} ${credentials.email.toLowerCase()}`;
-    const wait = this.limiter.waitSeconds(key);
-    if (wait > 0) {
-      void response.header('retry-after', wait);
-      const message = `too many failed attempts; try again in ${wait} s`;
-      throw new ProblemException(429, 'too_many_attempts', [{ field: '', code: 'too_many_attempts', message }]);
-    }
-    const reply = await this.bus.call(authenticate, credentials);
-    if (isRefused(reply)) this.limiter.failed(key);
-    const { person } = accepted(reply);
+  @Public()
+  @ApiProblems(400, 401, 413, 415, 422, 429, 503, 504)
+  async createToken(@Body(ValidPipe) credentials: Authenticate, @Req() request: FastifyRequest): Promise<AccessToken> {
+    const key = `${request.ip} ${credentials.email.toLowerCase()}`;
+    const waitSeconds = this.limiter.begin(key);
+    if (waitSeconds > 0) throw tooManyAttempts(waitSeconds);
+    const reply = await this.bus.call(authenticate, credentials).catch((error: unknown) => {
+      this.limiter.undecided(key);
+      throw error;
+    });
+    if (isRefused(reply)) throw problemOf(reply);
     this.limiter.succeeded(key);
-    return {
-      accessToken: await this.tokens.sign({ personId: person.id, kind: person.kind }),
-      tokenType: 'Bearer',
-      expiresInSeconds: this.tokens.ttlSeconds,
-      person,
-    };
+    const { person } = reply;
+    return { ...(await this.tokens.issue(person)), tokenType: 'Bearer', person };
   }
 
-  /** Who the token belongs to. */
-  @ApiBearerAuth()
+  /** Who the access token stands for. */
   @Get('me')
-  me(@CurrentCaller() caller: Caller): Me {
-    return { id: caller.personId, kind: caller.kind };
+  @ApiBearerAuth()
+  @ApiProblems(401)
+  me(@CurrentCaller() caller: Caller): Caller {
+    return caller;
   }
+}
+
+function tooManyAttempts(waitSeconds: number): ProblemError {
+  return new ProblemError({
+    status: 429,
+    code: 'too_many_attempts',
+    detail: `Too many failed attempts. Try again in ${waitSeconds} seconds.`,
+    headers: { 'retry-after': String(waitSeconds) },
+  });
 }

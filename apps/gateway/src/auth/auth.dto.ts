@@ -1,28 +1,31 @@
 import { PersonView } from '#contracts';
-import { IsEmail, IsString, Length } from 'class-validator';
+import { PERSON_KINDS, type PersonKind } from '#domain';
+import { IsIn, IsString, IsUUID } from 'class-validator';
 
-export class Credentials {
-  @IsEmail({ require_tld: false })
-  email: string;
+/** Who asks, as the access token says. */
+export class Caller {
+  @IsUUID()
+  id: string;
+
+  @IsIn(PERSON_KINDS)
+  kind: PersonKind;
 
   @IsString()
-  @Length(1, 1024)
-  password: string;
+  name: string;
 }
 
 export class AccessToken {
   /** Send it as `Authorization: Bearer …`. */
   accessToken: string;
 
-  tokenType: 'Bearer';
+  /**
+   * Always Bearer (RFC 6750).
+   * @example Bearer
+   */
+  tokenType: string;
 
+  /** Seconds from now. */
   expiresInSeconds: number;
 
   person: PersonView;
-}
-
-export class Me {
-  id: string;
-
-  kind: 'employee' | 'customer';
 }

@@ -1,41 +1,71 @@
-import { type CanActivate, createParamDecorator, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
+/** Who asks is settled here, for every route that is not public. What they may see or do is decided by the services. */
+import { createParamDecorator, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { ProblemException } from '../problems/problem.js';
-import { AccessTokens, type Caller } from './access-token.js';
+import { ProblemError } from '../problems/problem-error.js';
+import { AccessTokens } from './access-tokens.js';
+import type { Caller } from './auth.dto.js';
 
-const PUBLIC = 'public';
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set on every route that is not public. */
+    caller?: Caller | undefined;
+  }
+}
 
-/** A route that needs no token. */
+const PUBLIC = 'gateway:public';
+const EMPLOYEES_ONLY = 'gateway:employees-only';
+const CHALLENGE = 'Bearer realm="helpdesk"';
+
+/** No access token is needed. */
 export const Public = () => SetMetadata(PUBLIC, true);
 
-type AuthenticatedRequest = FastifyRequest & { caller?: Caller };
+/** Customers are refused by what their token says. */
+export const EmployeesOnly = () => SetMetadata(EMPLOYEES_ONLY, true);
 
-/** The caller of a route that is not public. */
-export const CurrentCaller = createParamDecorator((_data: unknown, context: ExecutionContext): Caller => {
-  const { caller } = context.switchToHttp().getRequest<AuthenticatedRequest>();
-  if (!caller) throw new Error('CurrentCaller on a public route');
-  return caller;
-});
+/** The person who asks. */
+export const CurrentCaller = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<FastifyRequest>().caller,
+);
 
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(
-    private readonly reflector: Reflector,
     private readonly tokens: AccessTokens,
+    private readonly reflector: Reflector,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()])) return true;
-    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const [, token] = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.authorization ?? '') ?? [];
-    const caller = token === undefined ? null : await this.tokens.verify(token);
-    if (!caller) {
-      const message = token === undefined ? 'send a bearer token' : 'the token is not valid or has expired';
-      const code = token === undefined ? 'token_required' : 'token_invalid';
-      throw new ProblemException(401, code, [{ field: 'Authorization', code, message }]);
-    }
-    request.caller = caller;
-    return true;
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const places = [context.getHandler(), context.getClass()];
+    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, places)) return true;
+    const employeesOnly = this.reflector.getAllAndOverride<boolean>(EMPLOYEES_ONLY, places) ?? false;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const token = bearerToken(request.headers.authorization);
+    if (token === undefined) throw unauthorised('token_missing', 'An access token is needed.', CHALLENGE);
+    const known = this.tokens.remembered(token);
+    return known ? admit(request, known, employeesOnly) : this.verify(request, token, employeesOnly);
   }
+
+  private async verify(request: FastifyRequest, token: string, employeesOnly: boolean): Promise<boolean> {
+    const caller = await this.tokens.verify(token);
+    if (caller) return admit(request, caller, employeesOnly);
+    const challenge = `${CHALLENGE}, error="invalid_token"`;
+    throw unauthorised('token_invalid', 'The access token is not valid, or not any more.', challenge);
+  }
+}
+
+function admit(request: FastifyRequest, caller: Caller, employeesOnly: boolean): boolean {
+  request.caller = caller;
+  if (!employeesOnly || caller.kind === 'employee') return true;
+  const error = { field: '', code: 'employees_only', message: 'Only employees may do this.' };
+  throw new ProblemError({ status: 403, code: error.code, detail: error.message, errors: [error] });
+}
+
+/** RFC 6750, 2.1. */
+export function bearerToken(header: string | undefined): string | undefined {
+  return /^Bearer +([\w.~+/-]+=*) *$/i.exec(header ?? '')?.[1];
+}
+
+function unauthorised(code: string, detail: string, challenge: string): ProblemError {
+  return new ProblemError({ status: 401, code, detail, headers: { 'www-authenticate': challenge } });
 }

@@ -2,9 +2,11 @@ import { InfrastructurePage, listInfrastructures, listPeople, PersonPage } from 
 import { Bus } from '#platform';
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import type { Caller } from '../auth/access-token.js';
-import { CurrentCaller } from '../auth/auth.guard.js';
-import { accepted } from '../problems/refusals.js';
+import { Caller } from '../auth/auth.dto.js';
+import { CurrentCaller, EmployeesOnly } from '../auth/auth.guard.js';
+import { ApiProblems } from '../problems/api-problems.js';
+import { accepted } from '../problems/problem-error.js';
+import { ValidPipe } from '../problems/validation.js';
 import { PageQuery } from '../tickets/tickets.dto.js';
 import { PeopleQuery } from './directory.dto.js';
 
@@ -14,15 +16,21 @@ import { PeopleQuery } from './directory.dto.js';
 export class DirectoryController {
   constructor(private readonly bus: Bus) {}
 
-  /** People by name; employees only. */
+  /** List people by name. */
   @Get('people')
-  async people(@CurrentCaller() caller: Caller, @Query() query: PeopleQuery): Promise<PersonPage> {
-    return accepted(await this.bus.call(listPeople, { ...query, viewerId: caller.personId }));
+  @EmployeesOnly()
+  @ApiProblems(401, 403, 422, 503, 504)
+  async listPeople(@CurrentCaller() caller: Caller, @Query(ValidPipe) query: PeopleQuery): Promise<PersonPage> {
+    return accepted(await this.bus.call(listPeople, { viewerId: caller.id, ...query }));
   }
 
-  /** Network infrastructures by name; customers see those of their organisation. */
+  /** List network infrastructures by name; customers see those of their organisation. */
   @Get('infrastructures')
-  async infrastructures(@CurrentCaller() caller: Caller, @Query() query: PageQuery): Promise<InfrastructurePage> {
-    return accepted(await this.bus.call(listInfrastructures, { ...query, viewerId: caller.personId }));
+  @ApiProblems(401, 422, 503, 504)
+  async listInfrastructures(
+    @CurrentCaller() caller: Caller,
+    @Query(ValidPipe) query: PageQuery,
+  ): Promise<InfrastructurePage> {
+    return accepted(await this.bus.call(listInfrastructures, { viewerId: caller.id, ...query }));
   }
 }

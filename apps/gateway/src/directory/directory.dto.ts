@@ -3,6 +3,7 @@ import { IsIn, IsOptional } from 'class-validator';
 import { PageQuery } from '../tickets/tickets.dto.js';
 
 export class PeopleQuery extends PageQuery {
+  /** Only employees, or only customers. */
   @IsOptional()
   @IsIn(PERSON_KINDS)
   kind?: PersonKind;

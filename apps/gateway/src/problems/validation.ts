@@ -1,89 +1,84 @@
-/** Strict parsing of what callers send: every wrong field is named at once, and nothing unknown is ignored. */
-import type { FieldError } from '#contracts';
-import { parseMessage, type Violation } from '#platform';
-import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
-import { getMetadataStorage } from 'class-validator';
-import { ProblemException } from './problem.js';
+/** Bodies and query strings against their classes: every offending field, each with one stable code. */
+import type { ClassOf, FieldError } from '#contracts';
+import { Injectable, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { validateSync, type ValidationError } from 'class-validator';
+import { validationFailed } from './problem-error.js';
 
-type ClassOf<T> = new () => T;
-
-/** class-validator's rule names as our stable codes; a rule that is not here is `<field>_invalid`'s generic `invalid`. */
+/** class-validator's rules as codes. The order tells which one to name when a value breaks several. */
 const CODE_OF_RULE: Readonly<Record<string, string>> = {
+  whitelistValidation: 'unknown_field',
+  isString: 'string_expected',
+  isInt: 'integer_expected',
+  isNumber: 'number_expected',
+  nestedValidation: 'object_expected',
+  unknownValue: 'object_expected',
+  isNotEmpty: 'required',
   isUuid: 'uuid_invalid',
   isEmail: 'email_invalid',
-  isNotEmpty: 'required',
-  isString: 'string_required',
-  isInt: 'integer_required',
-  isNumber: 'number_required',
   isIn: 'value_unknown',
-  maxLength: 'too_long',
+  matches: 'format_invalid',
   isLength: 'length_invalid',
+  maxLength: 'too_long',
   min: 'too_small',
   max: 'too_large',
 };
 
-/** The fields of a message class. */
-export function fieldsOf(messageClass: ClassOf<object>): Set<string> {
-  const metadata = getMetadataStorage().getTargetValidationMetadatas(messageClass, '', false, false);
-  return new Set(metadata.map(({ propertyName }) => propertyName));
-}
-
-export function unknownFields(messageClass: ClassOf<object>, body: object): string[] {
-  const known = fieldsOf(messageClass);
-  return Object.keys(body).filter((field) => !known.has(field));
-}
-
-/** @throws ProblemException 422 that names every wrong and every unknown field */
-export function parseStrictly<T extends object>(messageClass: ClassOf<T>, input: unknown, status = 422): T {
-  const parsed = parseMessage(messageClass, input ?? {});
-  const errors = 'violations' in parsed ? parsed.violations.map(asFieldError) : [];
-  if (typeof input === 'object' && input !== null) {
-    errors.push(...unknownFields(messageClass, input).map(unknownFieldError));
+/** For @Body() and @Query(): the parameter's class is the shape, and fields that it does not have are refused. */
+@Injectable()
+export class ValidPipe implements PipeTransform<unknown, object> {
+  transform(value: unknown, { metatype }: ArgumentMetadata): object {
+    const checked = check(metatype as ClassOf<object>, value);
+    if ('errors' in checked) throw validationFailed(checked.errors);
+    return checked.value;
   }
-  if (errors.length > 0) throw new ProblemException(status, errors[0]!.code, errors);
-  return (parsed as { value: T }).value;
 }
 
-/**
- * For the update: wrong types are refused here, while unknown fields go along, so that the ticket rules can list them
- * together with everything else that is wrong.
- * @throws ProblemException 422
- */
-export function parseMessageBody<T extends object>(
-  messageClass: ClassOf<T>,
-  body: unknown,
-): { value: T; unknownFields: string[] } {
-  const parsed = parseMessage(messageClass, body ?? {});
-  if ('value' in parsed) return { value: parsed.value, unknownFields: unknownFields(messageClass, body ?? {}) };
-  const errors = parsed.violations.map(asFieldError);
-  throw new ProblemException(422, errors[0]!.code, errors);
+export type Checked<T> = { value: T } | { errors: FieldError[] };
+
+export function check<T extends object>(shape: ClassOf<T>, json: unknown = {}): Checked<T> {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    return { errors: [{ field: '', code: 'object_expected', message: 'must be a JSON object' }] };
+  }
+  const value = plainToInstance(shape, json);
+  const errors = [
+    ...fieldErrors(validateSync(value, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true })),
+    ...Object.keys(json)
+      .filter((name) => !Object.hasOwn(value, name)) // class-transformer drops names that every object has
+      .map(unknownField),
+    ...textErrors(json),
+  ];
+  return errors.length === 0 ? { value } : { errors };
 }
 
-function asFieldError({ field, rule, message }: Violation): FieldError {
-  return { field, code: CODE_OF_RULE[rule] ?? 'invalid', message };
+function fieldErrors(errors: ValidationError[], parent = ''): FieldError[] {
+  return errors.flatMap((error) => {
+    const field = [parent, error.property].filter(Boolean).join('.');
+    return [...ownError(error, field), ...fieldErrors(error.children ?? [], field)];
+  });
 }
 
-function unknownFieldError(field: string): FieldError {
+function ownError({ constraints, value }: ValidationError, field: string): FieldError[] {
+  if (!constraints) return [];
+  if (value === undefined && !constraints['whitelistValidation']) {
+    return [{ field, code: 'required', message: 'is required' }];
+  }
+  const rules = Object.keys(constraints);
+  const rule = Object.keys(CODE_OF_RULE).find((known) => rules.includes(known)) ?? rules[0]!;
+  if (rule === 'whitelistValidation') return [unknownField(field)];
+  return [{ field, code: CODE_OF_RULE[rule] ?? 'value_invalid', message: constraints[rule]! }];
+}
+
+function unknownField(field: string): FieldError {
   return { field, code: 'unknown_field', message: 'There is no such field.' };
 }
 
-/** For `@Body()` and `@Query()`: the parameter's class decides. */
-@Injectable()
-export class StrictPipe implements PipeTransform {
-  transform(value: unknown, { metatype, type }: ArgumentMetadata): unknown {
-    if (!metatype || metatype === Object || (type !== 'body' && type !== 'query')) return value;
-    return parseStrictly(metatype as ClassOf<object>, value, type === 'query' ? 400 : 422);
-  }
-}
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
-/** For path parameters. */
-@Injectable()
-export class UuidPipe implements PipeTransform<string, string> {
-  transform(value: string, { data }: ArgumentMetadata): string {
-    if (UUID.test(value)) return value.toLowerCase();
-    const error = { field: data ?? 'id', code: 'uuid_invalid', message: 'must be a UUID' };
-    throw new ProblemException(400, error.code, [error]);
-  }
+/** PostgreSQL keeps neither U+0000 nor half of a surrogate pair. */
+function textErrors(json: object, parent = ''): FieldError[] {
+  return Object.entries(json).flatMap(([name, value]: [string, unknown]) => {
+    const field = [parent, name].filter(Boolean).join('.');
+    if (typeof value === 'object' && value !== null) return textErrors(value, field);
+    if (typeof value !== 'string' || (value.isWellFormed() && !value.includes('\0'))) return [];
+    return [{ field, code: 'text_invalid', message: 'contains characters that are not text' }];
+  });
 }

@@ -1,18 +1,12 @@
-import { MAX_TEXT_LENGTH, TicketView } from '#contracts';
 import { PRIORITIES, STATUSES, type Priority, type Status } from '#domain';
-import { Transform } from 'class-transformer';
-import { IsIn, IsInt, IsNotEmpty, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
-
-const number = Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? Number(value) : value));
-/** `status=open&status=closed` or `status=open,closed`. */
-const list = Transform(({ value }: { value: unknown }) =>
-  value === undefined ? undefined : [value].flat().flatMap((one) => String(one).split(',')),
-);
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform, Type } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 
 export class PageQuery {
-  /** How many at most, 1 to 200. */
-  @IsOptional()
-  @number
+  /** How many at most. */
+  @ApiPropertyOptional()
+  @Type(() => Number)
   @IsInt()
   @Min(1)
   @Max(200)
@@ -21,43 +15,38 @@ export class PageQuery {
   /** Continue after this cursor: `next` of the page before. */
   @IsOptional()
   @IsString()
-  @MaxLength(512)
+  @MaxLength(1024)
   after?: string;
 }
 
-export class TicketsQuery extends PageQuery {
-  /** One or more, separated by commas. */
+export class TicketQuery extends PageQuery {
+  /** Only these statuses: repeat the parameter or separate by commas. */
   @IsOptional()
-  @list
+  @Transform(({ value }) => listOf(value))
   @IsIn(STATUSES, { each: true })
   status?: Status[];
 
-  /** One or more, separated by commas. */
+  /** Only these priorities: repeat the parameter or separate by commas. */
   @IsOptional()
-  @list
+  @Transform(({ value }) => listOf(value))
   @IsIn(PRIORITIES, { each: true })
   priority?: Priority[];
 
-  /** An employee's id, or `none`. */
+  /** Only tickets of this employee (an id), or `none` for those of nobody. */
   @IsOptional()
-  @Matches(/^(none|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/, { message: 'assignee must be a UUID or "none"' })
+  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
+  @Matches(/^(none|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/, { message: 'must be a UUID or none' })
   assignee?: string;
 
-  /** The ticket with this number. */
+  /** Only the ticket with this number. */
   @IsOptional()
-  @number
+  @Type(() => Number)
   @IsInt()
+  @Min(1)
   @Max(2_147_483_647)
   number?: number;
 }
 
-export class MessageText {
-  @IsString()
-  @IsNotEmpty()
-  @MaxLength(MAX_TEXT_LENGTH)
-  text: string;
-}
-
-export class TicketDocument {
-  ticket: TicketView;
+function listOf(value: unknown): unknown {
+  return [value].flat().flatMap((one) => (typeof one === 'string' ? one.split(',') : [one]));
 }

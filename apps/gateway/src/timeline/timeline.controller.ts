@@ -1,78 +1,69 @@
-import { getAttachment, getRawMail, getTimeline, TimelinePage, type BlobReference } from '#contracts';
-import { Bus, openBlob, type Sql } from '#platform';
-import { Controller, Get, Inject, Param, Query, Res, StreamableFile } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { addMessage, getTimeline, MessageResult, TimelinePage, type AddMessage } from '#contracts';
+import { Bus } from '#platform';
+import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import type { Caller } from '../auth/access-token.js';
-import { CurrentCaller } from '../auth/auth.guard.js';
-import { accepted } from '../problems/refusals.js';
-import { UuidPipe } from '../problems/validation.js';
+import { Caller } from '../auth/auth.dto.js';
+import { CurrentCaller, EmployeesOnly } from '../auth/auth.guard.js';
+import { ApiIdempotencyKey } from '../http/api-headers.js';
+import { etagOf, IdempotencyKey, UuidPipe } from '../http/parameters.js';
+import { ApiProblems } from '../problems/api-problems.js';
+import { accepted } from '../problems/problem-error.js';
+import { ValidPipe } from '../problems/validation.js';
 import { PageQuery } from '../tickets/tickets.dto.js';
-import { attachmentDisposition, servedType } from './content-disposition.js';
-
-export const BLOB_DATABASE = Symbol('BLOB_DATABASE');
-
-const BYTES = ApiOkResponse({ schema: { type: 'string', format: 'binary' } });
+import { NewMessage } from './timeline.dto.js';
 
 @ApiTags('timeline')
 @ApiBearerAuth()
 @Controller('tickets/:id')
 export class TimelineController {
-  constructor(
-    private readonly bus: Bus,
-    @Inject(BLOB_DATABASE) private readonly blobs: Sql,
-  ) {}
+  constructor(private readonly bus: Bus) {}
 
-  /** Messages, notes and changes, oldest first. Customers see no notes and no comments of changes. */
+  /** What happened on a ticket, oldest first: messages, internal notes (employees only) and changes. */
   @Get('timeline')
-  async timeline(
+  @ApiProblems(400, 401, 404, 422, 503, 504)
+  async getTimeline(
     @CurrentCaller() caller: Caller,
     @Param('id', UuidPipe) ticketId: string,
-    @Query() query: PageQuery,
+    @Query(ValidPipe) { limit, after }: PageQuery,
   ): Promise<TimelinePage> {
-    return accepted(await this.bus.call(getTimeline, { ...query, viewerId: caller.personId, ticketId }));
+    return accepted(await this.bus.call(getTimeline, { viewerId: caller.id, ticketId, limit, after }));
   }
 
-  /** The bytes of an attachment, always as a download. */
-  @BYTES
-  @ApiProduces('application/octet-stream')
-  @Get('attachments/:attachmentId')
-  async attachment(
+  /** Write a public message: an employee's is mailed to those concerned, a customer's may resume or reopen the ticket. */
+  @Post('replies')
+  @ApiIdempotencyKey()
+  @ApiProblems(400, 401, 404, 413, 415, 422, 503, 504)
+  async addReply(
     @CurrentCaller() caller: Caller,
     @Param('id', UuidPipe) ticketId: string,
-    @Param('attachmentId', UuidPipe) attachmentId: string,
-    @Res({ passthrough: true }) response: FastifyReply,
-  ): Promise<StreamableFile> {
-    const request = { viewerId: caller.personId, ticketId, attachmentId };
-    return this.download(response, accepted(await this.bus.call(getAttachment, request)));
+    @Body(ValidPipe) message: NewMessage,
+    @IdempotencyKey() idempotencyKey: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<MessageResult> {
+    const result = await this.add({ actorId: caller.id, ticketId, visibility: 'public', ...message, idempotencyKey });
+    reply.header('etag', etagOf(result.ticket));
+    return result;
   }
 
-  /** The mail as it was received, byte for byte; employees only. */
-  @BYTES
-  @ApiProduces('message/rfc822')
-  @Get('timeline/:entryId/raw')
-  async rawMail(
+  /** Write an internal note: employees see it, nobody is mailed. */
+  @Post('notes')
+  @EmployeesOnly()
+  @ApiIdempotencyKey()
+  @ApiProblems(400, 401, 403, 404, 413, 415, 422, 503, 504)
+  async addNote(
     @CurrentCaller() caller: Caller,
     @Param('id', UuidPipe) ticketId: string,
-    @Param('entryId', UuidPipe) entryId: string,
-    @Res({ passthrough: true }) response: FastifyReply,
-  ): Promise<StreamableFile> {
-    const request = { viewerId: caller.personId, ticketId, entryId };
-    return this.download(response, accepted(await this.bus.call(getRawMail, request)));
+    @Body(ValidPipe) message: NewMessage,
+    @IdempotencyKey() idempotencyKey: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<MessageResult> {
+    const result = await this.add({ actorId: caller.id, ticketId, visibility: 'internal', ...message, idempotencyKey });
+    reply.header('etag', etagOf(result.ticket));
+    return result;
   }
 
-  private async download(response: FastifyReply, { sha256, name, type, size }: BlobReference): Promise<StreamableFile> {
-    const bytes = await openBlob(this.blobs, sha256);
-    if (!bytes) throw new Error(`blob ${sha256} is missing`);
-    void response.headers({
-      'x-content-type-options': 'nosniff',
-      'content-security-policy': "default-src 'none'; sandbox",
-      'cache-control': 'private, no-store',
-    });
-    return new StreamableFile(bytes, {
-      type: servedType(type),
-      disposition: attachmentDisposition(name),
-      length: size,
-    });
+  private async add(request: AddMessage): Promise<MessageResult> {
+    return accepted(await this.bus.call(addMessage, request));
   }
 }
