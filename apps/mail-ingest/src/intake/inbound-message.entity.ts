@@ -45,8 +45,10 @@ const InboundMessageSchema = defineEntity({
     messageId: p.text().nullable(),
     /** Of the bytes after the header block, which no server changes on the way. */
     contentSha256: p.blob().nullable(),
-    /** How often its parsing or acceptance was begun without coming to an end. */
+    /** How often its parsing was begun without coming to an end. */
     attempts: p.integer(),
+    /** How often tickets did not take it, alone, while it took others. */
+    refusals: p.integer(),
     retryAt: p.datetime(3),
     disposition: p.text().$type<Disposition>().nullable(),
     rule: p.text().nullable(),

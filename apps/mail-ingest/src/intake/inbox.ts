@@ -35,13 +35,14 @@ export async function recordScan(sql: Sql, mailboxId: string, error: string | nu
   );
 }
 
-/** Which of these mails are stored already. */
-export async function knownUids(sql: Sql, place: Place, uids: number[]): Promise<Set<number>> {
-  const { rows } = await sql.query<{ uid: string }>(
-    'select uid from mail.inbound_message where mailbox_id = $1 and uid_validity = $2 and uid = any($3::bigint[])',
+/** Which of these mails are stored already, and whether only their headers are. */
+export async function knownUids(sql: Sql, place: Place, uids: number[]): Promise<Map<number, { oversize: boolean }>> {
+  const { rows } = await sql.query<{ uid: string; oversize: boolean }>(
+    `select uid, rule is not distinct from 'oversize' as oversize from mail.inbound_message
+     where mailbox_id = $1 and uid_validity = $2 and uid = any($3::bigint[])`,
     [place.mailboxId, place.uidValidity, uids],
   );
-  return new Set(rows.map((row) => Number(row.uid)));
+  return new Map(rows.map(({ uid, oversize }) => [Number(uid), { oversize }]));
 }
 
 export async function highestUid(sql: Sql, place: Place): Promise<number> {
@@ -133,6 +134,9 @@ export interface WaitingMessage {
   rawSize: number;
   internalDate: Date;
   attempts: number;
+  refusals: number;
+  /** What went wrong last. */
+  error: string | null;
 }
 
 /** The oldest mails without a disposition that may be tried now and are not in hand already. */
@@ -148,9 +152,11 @@ export async function waitingMessages(
     raw_size: string;
     internal_date: string;
     attempts: number;
+    refusals: number;
+    error: string | null;
   }>({
     name: 'waiting-messages',
-    text: `select id, encode(raw_sha256, 'hex') as raw_sha256, raw_size, internal_date, attempts
+    text: `select id, encode(raw_sha256, 'hex') as raw_sha256, raw_size, internal_date, attempts, refusals, error
            from mail.inbound_message
            where mailbox_id = $1 and disposition is null and retry_at <= now() and id <> all($2::uuid[])
            order by id limit $3`,
@@ -162,6 +168,8 @@ export async function waitingMessages(
     rawSize: Number(row.raw_size),
     internalDate: new Date(row.internal_date),
     attempts: row.attempts,
+    refusals: row.refusals,
+    error: row.error,
   }));
 }
 
@@ -186,11 +194,23 @@ export async function beginAttempt(sql: Sql, ids: string[]): Promise<void> {
   );
 }
 
-export async function retryLater(sql: Sql, id: string, error: string, delayMs: number): Promise<void> {
+/** The work was cut off by something that is not the mails' fault. */
+export async function takeBackAttempt(sql: Sql, ids: string[]): Promise<void> {
+  await sql.query('update mail.inbound_message set attempts = greatest(attempts - 1, 0) where id = any($1::uuid[])', [
+    ids,
+  ]);
+}
+
+/** Puts a mail aside for a while: others go first. @param counts what this time is counted as, beside the attempt */
+export async function retryLater(
+  sql: Sql,
+  id: string,
+  failure: { error: string; delayMs: number; refused: boolean },
+): Promise<void> {
   await sql.query(
-    `update mail.inbound_message set error = $2, retry_at = now() + make_interval(secs => $3), attempts = attempts + 1
-     where id = $1`,
-    [id, error, delayMs / 1000],
+    `update mail.inbound_message set error = $2, retry_at = now() + make_interval(secs => $3),
+       refusals = refusals + $4::int where id = $1`,
+    [id, failure.error, failure.delayMs / 1000, failure.refused ? 1 : 0],
   );
 }
 

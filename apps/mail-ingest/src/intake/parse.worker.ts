@@ -1,11 +1,12 @@
 /**
- * Takes mails apart in a thread of its own, so that a hostile one costs this thread and not the service. Raw bytes come
- * from the blob store and attachments go back there: none of them crosses the threads, and large ones only stream.
+ * Takes mails apart and says what they mean, in a thread of its own, so that a hostile one costs this thread and not the
+ * service. Raw bytes come from the blob store and attachments go back there: none of them crosses the threads, and large
+ * ones only stream.
  *
  * A batch is answered as a whole, after its small attachments were committed together. Before each mail the thread says
  * which one it begins: should it not come back, that one is to blame.
  */
-import { fallbackMail, MailUnreadable, parseMail, type ParsedMail } from '#mail';
+import { fallbackMail, MailUnreadable, mailSigner, parseMail, type ParsedMail } from '#mail';
 // not the whole of #platform: this thread has to start fast
 import { CHUNK_BYTES, openBlob, putBlob, putSmallBlobs, readSmallBlobs, type StoredBlob } from '#platform/blobs.js';
 import { inTransaction, type Sql } from '#platform/sql.js';
@@ -13,35 +14,48 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
+import { ContentHash } from './content-hash.js';
+import { interpret, type Interpretation } from './interpretation.js';
 
 export interface ParseTask {
   id: string;
   rawSha256: string;
   rawSize: number;
+  internalDate: Date;
 }
 
 export type ParseResult =
-  | { mail: ParsedMail; contentSha256: string }
+  | { messageId: string; contentSha256: string; interpretation: Interpretation }
   /** `permanent`: this mail will never be read. Otherwise it may be tried again. */
   | { error: string; permanent: boolean };
 
-export type WorkerMessage = { begun: string } | { results: [id: string, result: ParseResult][] };
+export type WorkerMessage =
+  | { begun: string }
+  | { results: [id: string, result: ParseResult][] }
+  /** The database did not let the batch be done; no mail is to blame. */
+  | { unavailable: string };
 
 export interface WorkerSettings {
   databaseUrl: string;
   maxBytes: number;
+  mailbox: string;
+  own: { addresses: string[]; loopToken: string; signingKey: string };
 }
 
 /** Small attachments are held until this many bytes have come together, then committed in one statement. */
 const HELD_BYTES = 8 * 1024 * 1024;
 
-const { databaseUrl, maxBytes } = workerData as WorkerSettings;
+const { databaseUrl, maxBytes, mailbox, own } = workerData as WorkerSettings;
+const ourselves = { ...own, signer: mailSigner(own.signingKey) };
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'mail-ingest parser' });
 pool.on('error', () => {}); // an idle connection was lost; the next query opens another
 const sql = pool as Sql;
 
 parentPort!.on('message', (tasks: ParseTask[]) => {
-  void parseBatch(tasks).then((results) => say({ results }));
+  void parseBatch(tasks).then(
+    (results) => say({ results }),
+    (error: unknown) => say({ unavailable: messageOf(error) }),
+  );
 });
 
 function say(message: WorkerMessage): void {
@@ -50,37 +64,53 @@ function say(message: WorkerMessage): void {
 
 async function parseBatch(tasks: ParseTask[]): Promise<[string, ParseResult][]> {
   const attachments = new HeldAttachments();
-  try {
-    const raw = await readSmallBlobs(
-      sql,
-      tasks.map((task) => task.rawSha256),
-    );
-    const results: [string, ParseResult][] = [];
-    for (const task of tasks) {
-      say({ begun: task.id });
-      const result = await parse(task, raw.get(task.rawSha256), attachments).catch(transient);
-      results.push([task.id, result]);
-    }
-    await attachments.flush();
-    return results;
-  } catch (error) {
-    return tasks.map((task) => [task.id, transient(error)]); // the database is away: all of them are tried again
+  const raw = await readSmallBlobs(
+    sql,
+    tasks.map((task) => task.rawSha256),
+  );
+  const results: [string, ParseResult][] = [];
+  for (const task of tasks) {
+    say({ begun: task.id });
+    results.push([task.id, await read(task, raw.get(task.rawSha256), attachments)]);
   }
+  await attachments.flush();
+  return results;
 }
 
-function transient(error: unknown): ParseResult {
-  return { error: error instanceof Error ? error.message : String(error), permanent: false };
+/** A failure of the blob store while a mail is read. */
+class StoreFailed extends Error {}
+
+function storeFailed(error: unknown): never {
+  throw new StoreFailed(messageOf(error));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** @throws StoreFailed, and nothing else */
+async function read(task: ParseTask, small: Buffer | undefined, attachments: HeldAttachments): Promise<ParseResult> {
+  const raw = small ? [small] : await openBlob(sql, task.rawSha256).catch(storeFailed);
+  if (!raw) return { error: `the raw bytes ${task.rawSha256} are missing`, permanent: true };
+  try {
+    const { mail, contentSha256 } = await parse(task, raw, attachments);
+    // a mail without a Message-ID gets one from its bytes: the same mail always gets the same
+    const messageId = mail.messageId ?? `${task.rawSha256}@synthetic.invalid`;
+    const received = { ...task, inboundId: task.id, mailbox, receivedAt: task.internalDate };
+    return { messageId, contentSha256, interpretation: interpret(mail, messageId, received, ourselves) };
+  } catch (error) {
+    if (error instanceof StoreFailed) throw error;
+    return { error: messageOf(error), permanent: false };
+  }
 }
 
 async function parse(
   { rawSha256, rawSize }: ParseTask,
-  small: Buffer | undefined,
+  raw: AsyncIterable<Buffer> | Iterable<Buffer>,
   attachments: HeldAttachments,
-): Promise<ParseResult> {
-  const raw = small ? [small] : await openBlob(sql, rawSha256);
-  if (!raw) return { error: `the raw bytes ${rawSha256} are missing`, permanent: true };
+): Promise<{ mail: ParsedMail; contentSha256: string }> {
   const content = new ContentHash();
-  const source = Readable.from(content.passing(raw));
+  const source = Readable.from(content.passing(fromStore(raw)));
   try {
     const mail = await parseMail(source, {
       limits: { rawBytes: maxBytes },
@@ -88,9 +118,10 @@ async function parse(
     });
     return { mail, contentSha256: content.digest() };
   } catch (error) {
-    if (!(error instanceof MailUnreadable)) throw error;
+    if (error instanceof StoreFailed) throw error;
     // what its headers say is still a ticket that a person can look at
-    return { mail: fallbackMail(error.head, rawSize, error.reason), contentSha256: rawSha256 };
+    const { head, reason } = error instanceof MailUnreadable ? error : { head: content.head, reason: 'malformed' };
+    return { mail: fallbackMail(head, rawSize, reason), contentSha256: rawSha256 };
   } finally {
     source.destroy();
   }
@@ -108,13 +139,13 @@ class HeldAttachments {
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
       first.push(next.value);
       size += next.value.length;
-      if (size > CHUNK_BYTES) return inTransaction(pool, (tx) => putBlob(tx, continued(first, iterator)));
+      if (size > CHUNK_BYTES) return storeLarge(continued(first, iterator));
     }
     return this.hold(Buffer.concat(first));
   }
 
   async flush(): Promise<void> {
-    if (this.held.length > 0) await putSmallBlobs(sql, this.held);
+    if (this.held.length > 0) await putSmallBlobs(sql, this.held).catch(storeFailed);
     this.held = [];
     this.bytes = 0;
   }
@@ -127,41 +158,32 @@ class HeldAttachments {
   }
 }
 
+/** What goes wrong is the store's fault, unless the attachment itself could not be read. */
+async function storeLarge(content: AsyncIterable<Buffer>): Promise<StoredBlob> {
+  let unreadable: { error: unknown } | null = null;
+  async function* watched(): AsyncGenerator<Buffer> {
+    try {
+      yield* content;
+    } catch (error) {
+      unreadable = { error };
+      throw error;
+    }
+  }
+  return inTransaction(pool, (tx) => putBlob(tx, watched())).catch((error: unknown) => {
+    if (unreadable?.error === error) throw error;
+    return storeFailed(error);
+  });
+}
+
+async function* fromStore(raw: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* raw;
+  } catch (error) {
+    storeFailed(error);
+  }
+}
+
 async function* continued(first: Buffer[], rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   yield* first;
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
-}
-
-/** Hashes what follows the header block: trace fields differ between two deliveries of the same mail. */
-class ContentHash {
-  private readonly hash = createHash('sha256');
-  private inHeaders = true;
-  /** The end of what was seen of the headers, in case their end is split over two chunks. */
-  private tail = Buffer.alloc(0);
-
-  async *passing(source: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of source) {
-      this.update(chunk);
-      yield chunk;
-    }
-  }
-
-  digest(): string {
-    return this.hash.digest('hex');
-  }
-
-  private update(chunk: Buffer): void {
-    if (!this.inHeaders) {
-      this.hash.update(chunk);
-      return;
-    }
-    const seen = Buffer.concat([this.tail, chunk]);
-    const end = /\r?\n\r?\n/.exec(seen.toString('latin1'));
-    if (end) {
-      this.inHeaders = false;
-      this.hash.update(seen.subarray(end.index + end[0].length));
-    } else {
-      this.tail = seen.subarray(-3);
-    }
-  }
 }

@@ -7,6 +7,8 @@
 export const MODES = ['move', 'flag', 'leave'] as const;
 export type Mode = (typeof MODES)[number];
 
+const SETTINGS = ['address', 'mode'];
+
 export interface MailboxSettings {
   /** The support address whose mail arrives here, lower case. */
   address: string;
@@ -54,6 +56,8 @@ function parseOne(text: string): MailboxSettings | string {
   if (user === '' || password === '') return 'needs user and password';
   const address = (url.searchParams.get('address') ?? user).toLowerCase();
   if (!/^[^@\s]+@[^@\s]+$/.test(address)) return 'needs ?address=, because the user is no address';
+  const unknown = [...url.searchParams.keys()].find((name) => !SETTINGS.includes(name));
+  if (unknown !== undefined) return `does not know "${unknown}", only ${SETTINGS.join(', ')}`;
   const mode = url.searchParams.get('mode') ?? 'move';
   if (!MODES.includes(mode as Mode)) return `mode must be one of ${MODES.join(', ')}`;
   const secure = url.protocol === 'imaps:';

@@ -23,6 +23,7 @@ export class Initial extends Migration {
         message_id text,
         content_sha256 bytea,
         attempts integer not null default 0,
+        refusals integer not null default 0,
         retry_at timestamptz(3) not null default now(),
         disposition text check (disposition in ('ticket_created', 'appended', 'bounce_linked', 'auto_linked',
           'duplicate', 'own_mail', 'rejected', 'quarantined')),
