@@ -1,6 +1,6 @@
 /**
  * `npm run bench:api` — GET a ticket, list tickets and PATCH tickets with 32 connections through gateway, NATS, tickets
- * and PostgreSQL, beside the floor in the same run: a bare Fastify door and a NATS hop answering a constant. Rounds of
+ * and PostgreSQL, beside the floor in the same run: the same Fastify door and NATS hop answering a constant. Rounds of
  * floor and view alternate, so that a noisy machine disturbs both; compare the ratio.
  */
 import autocannon, { type Request, type Result } from 'autocannon';
@@ -10,7 +10,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Api, eventually } from '../demo/api.ts';
+import { Api } from '../demo/api.ts';
 import { ACCOUNTS, prepareDirectory } from '../demo/directory.ts';
 import { startServices } from '../services/services.ts';
 import { freePort } from '../stack/ports.ts';
@@ -58,13 +58,16 @@ async function measure(apiUrl: string): Promise<void> {
     );
     ids.push(...(await Promise.all(batch)).map(({ ticket }) => ticket.id));
   }
-  const floorUrl = await startFloor(JSON.stringify(await employee.ticket(ids[0]!)));
+  const answer = { ticket: await employee.ticket(ids[0]!) };
+  const floorUrl = await startFloor(['responder', 'door'], answer);
+  const socketUrl = await startFloor(['socket', 'socket'], answer);
   const headers = { authorization: `Bearer ${employee.token}` };
   const nextId = cycle(ids);
   const nextPriority = cycle(['low', 'high', 'critical', 'medium']);
   const view = () => load(apiUrl, headers, () => ({ path: `/tickets/${nextId()}` }));
   const list = () => load(apiUrl, headers, () => ({ path: '/tickets?limit=20' }));
   const floor = () => load(floorUrl, {}, () => ({ path: `/tickets/${nextId()}` }));
+  const socket = () => load(socketUrl, {}, () => ({ path: `/tickets/${nextId()}` }));
   let priority = nextPriority();
   let patched = 0;
   const patch = () =>
@@ -75,12 +78,14 @@ async function measure(apiUrl: string): Promise<void> {
 
   await view(); // warm
   await patch();
+  const sockets: number[] = [];
   const floors: number[] = [];
   const views: number[] = [];
   const lists: number[] = [];
   const patches: number[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
     for (const [name, run, rates] of [
+      ['bare ', socket, sockets],
       ['floor', floor, floors],
       ['view ', view, views],
       ['list ', list, lists],
@@ -96,6 +101,7 @@ async function measure(apiUrl: string): Promise<void> {
   const share = percentile(views, 0.5) / percentile(floors, 0.5);
   const patchRate = percentile(patches, 0.5);
   console.log(`
+floor  ${percentile(floors, 0.5).toFixed(0)} req/s: the same door and hop, answering a constant (without framework and checks: ${percentile(sockets, 0.5).toFixed(0)})
 view   ${percentile(views, 0.5).toFixed(0)} req/s = ${(share * 100).toFixed(0)} % of the floor (target ${TARGET_VIEW_SHARE * 100} %): ${verdict(share >= TARGET_VIEW_SHARE)}
 list   ${percentile(lists, 0.5).toFixed(0)} req/s, 20 tickets a page
 patch  ${patchRate.toFixed(0)} req/s (target ${TARGET_PATCHES}): ${verdict(patchRate >= TARGET_PATCHES)}`);
@@ -123,18 +129,17 @@ async function load(url: string, headers: Record<string, string>, request: () =>
   return result;
 }
 
-async function startFloor(answer: string): Promise<string> {
+/** @returns its base URL */
+async function startFloor(files: [responder: string, door: string], answer: object): Promise<string> {
   const port = await freePort();
-  const file = (name: string) => fileURLToPath(new URL(`floor/${name}.ts`, import.meta.url));
-  const env = { PATH: process.env['PATH'], NATS_URL: stack.natsUrl, HTTP_PORT: String(port), FLOOR_ANSWER: answer };
-  const responder = spawn(process.execPath, [file('responder')], {
-    env,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  helpers.push(responder);
-  await once(responder, 'message');
-  helpers.push(spawn(process.execPath, [file('door')], { env, stdio: ['ignore', 'inherit', 'inherit'] }));
-  const url = `http://127.0.0.1:${port}`;
-  await eventually('the floor answers', async () => ((await fetch(`${url}/tickets/x`)).ok ? true : undefined));
-  return url;
+  const env = { PATH: process.env['PATH'], NATS_URL: stack.natsUrl, FLOOR_ANSWER: JSON.stringify(answer) };
+  await Promise.all([startHelper(files[0], env), startHelper(files[1], { ...env, HTTP_PORT: String(port) })]);
+  return `http://127.0.0.1:${port}`;
+}
+
+async function startHelper(name: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const file = fileURLToPath(new URL(`floor/${name}.ts`, import.meta.url));
+  const helper = spawn(process.execPath, [file], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  helpers.push(helper);
+  await once(helper, 'message');
 }

@@ -1,0 +1,3 @@
+import { GetTicket, TicketAnswer, rpc } from '#contracts';
+
+export const floorGet = rpc('floor.get.v1', GetTicket, TicketAnswer);
