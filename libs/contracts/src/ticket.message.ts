@@ -517,6 +517,16 @@ export class FieldChangeView {
   @IsOptional()
   @IsString()
   after: string | null;
+
+  /** With `assignee`: whose id `before` is. */
+  @IsOptional()
+  @IsString()
+  beforeName?: string;
+
+  /** With `assignee`: whose id `after` is. */
+  @IsOptional()
+  @IsString()
+  afterName?: string;
 }
 
 export const ENTRY_KINDS = ['message', 'note', 'change'] as const;

@@ -1,6 +1,6 @@
 import type { FieldChangeView, TicketView } from '#contracts';
 import { RESOLUTION_TYPES, SUSPENSION_CAUSES } from '#domain';
-import { eva, EVA, updated } from '../../test/events.js';
+import { EVA, updated } from '../../test/events.js';
 import { changesForCustomer, changesForEmployee } from './changes.js';
 
 const UNTIL = '2026-03-05T09:00:00Z';
@@ -91,7 +91,7 @@ describe('what customers are told of a change', () => {
 describe('what employees are told of a change', () => {
   it('every field, in words', () => {
     const changes = [
-      change('assignee', null, EVA.id),
+      { ...change('assignee', null, EVA.id), afterName: EVA.name },
       change('status', 'open', 'suspended'),
       change('suspensionCause', null, 'pending_closed'),
       change('suspendedUntil', null, UNTIL),
@@ -109,9 +109,10 @@ describe('what employees are told of a change', () => {
   });
 
   it('the former assignee by name where the event has it', () => {
-    const changes = [change('assignee', EVA.id, null)];
-    const former = { ...eva, role: 'former_assignee' as const };
-    expect(changesForEmployee(updated({ changes, recipients: [former] }))).toEqual(['Assignee: Eva Berg → nobody']);
-    expect(changesForEmployee(updated({ changes, recipients: [] }))).toEqual(['Assignee: somebody else → nobody']);
+    const changed = change('assignee', EVA.id, null);
+    expect(changesForEmployee(updated({ changes: [{ ...changed, beforeName: EVA.name }] }))).toEqual([
+      'Assignee: Eva Berg → nobody',
+    ]);
+    expect(changesForEmployee(updated({ changes: [changed] }))).toEqual(['Assignee: somebody else → nobody']);
   });
 });

@@ -69,13 +69,12 @@ function assigneeSentence(ticket: TicketView): string {
 }
 
 /** One line for each changed field: `Status: open → in progress`. */
-export function changesForEmployee({ changes, ticket, recipients }: TicketUpdated): string[] {
-  // the event names the people it tells; the id of anybody else would say nothing to a reader
-  const former = recipients.find((recipient) => recipient.role === 'former_assignee')?.name;
-  return changes.map(({ field, before, after }) => {
+export function changesForEmployee({ changes }: TicketUpdated): string[] {
+  return changes.map(({ field, before, after, beforeName, afterName }) => {
     if (field === 'assignee') {
-      const from = before === null ? 'nobody' : (former ?? 'somebody else');
-      return `Assignee: ${from} → ${after === null ? 'nobody' : (ticket.assignee?.name ?? 'somebody else')}`;
+      // an id would say nothing to a reader
+      const from = before === null ? 'nobody' : (beforeName ?? 'somebody else');
+      return `Assignee: ${from} → ${after === null ? 'nobody' : (afterName ?? 'somebody else')}`;
     }
     return `${FIELD_WORDS[field as Field] ?? field}: ${valueWords(field, before)} → ${valueWords(field, after)}`;
   });

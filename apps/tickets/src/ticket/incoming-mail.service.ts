@@ -92,7 +92,7 @@ export class IncomingMailService {
     writer.apply(accepted);
     const author: AuthorView = { personId: sender.id, name: mail.from.name || sender.name, email: sender.email };
     const kind = visibility === 'public' ? 'message' : 'note';
-    const entry = this.writeMail(em, writer, mail, author, kind, accepted.changes, accepted.fixes);
+    const entry = this.writeMail(em, writer, mail, author, kind, writer.named(accepted.changes), accepted.fixes);
     const told = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
     writer.rememberMail(mail.messageId);
     writer.publish(

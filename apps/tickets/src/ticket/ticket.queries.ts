@@ -94,7 +94,8 @@ export class TicketQueries implements OnModuleInit {
     const { rows } = await this.sql.query<EntryRow>({
       name: 'timeline',
       text: `
-        select e.id, e.position, e.kind, e.at, e.author_person_id, e.author_name, e.author_email, e.text,
+        select e.id, e.position, e.kind, e.at, e.author_person_id, e.author_name, e.author_email,
+          (select kind from tickets.person where id = e.author_person_id) as author_kind, e.text,
           e.visible_text, e.html, e.changes, e.fixes, e.raw_sha256 is not null as has_raw_mail,
           coalesce((select jsonb_agg(jsonb_build_object('id', a.id, 'name', a.name, 'type', a.type, 'size', a.size,
              'inline', a.inline, 'contentId', a.content_id) order by a.position)
@@ -169,6 +170,7 @@ interface EntryRow {
   author_person_id: string | null;
   author_name: string;
   author_email: string | null;
+  author_kind: PersonKind | null;
   text: string | null;
   visible_text: string | null;
   html: string | null;
@@ -180,11 +182,17 @@ interface EntryRow {
 
 function entryView(row: EntryRow, viewer: PersonKind): TimelineEntryView {
   const hideComment = row.kind === 'change' && viewer === 'customer';
+  // customers write to the support address, not to an employee's own
+  const hideAddress = row.author_kind === 'employee' && viewer === 'customer';
   return {
     id: row.id,
     kind: row.kind,
     at: isoInstant(instantOf(row.at)),
-    author: { personId: row.author_person_id, name: row.author_name, email: row.author_email },
+    author: {
+      personId: row.author_person_id,
+      name: row.author_name,
+      email: hideAddress ? null : row.author_email,
+    },
     text: hideComment ? null : row.text,
     visibleText: row.visible_text,
     html: row.html,

@@ -129,7 +129,8 @@ export class TicketService {
         return { ticket: writer.view(), changed: false, fixes: [] };
       }
       writer.apply(accepted);
-      const { changes, fixes } = accepted;
+      const { fixes } = accepted;
+      const changes = writer.named(accepted.changes);
       writer.entry({ kind: 'change', text: comment, changes, fixes }, author);
       const recipients = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
       writer.publish(ticketUpdated, { changes, fixes, comment }, author, recipients);
@@ -166,7 +167,8 @@ export class TicketService {
         return { ticket: followUp.view(), entryId: entry.id, effect: 'follow_up_ticket_created', fixes: [] };
       }
       writer.apply(accepted);
-      const { fixes, effect, changes } = accepted;
+      const { fixes, effect } = accepted;
+      const changes = writer.named(accepted.changes);
       const entry = writer.entry({ kind: 'message', text, visibleText: text, changes, fixes }, author);
       const told = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
       const readers = actor.kind === 'employee' ? await participantsOf(em, row.id) : [];

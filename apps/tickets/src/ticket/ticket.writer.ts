@@ -7,6 +7,7 @@ import {
   type AuthorView,
   type CloudEvent,
   type EventContract,
+  type FieldChangeView,
   type Recipient,
   type TicketEventData,
   type TicketView,
@@ -17,6 +18,7 @@ import {
   nextTimerAt,
   settle,
   type Accepted,
+  type FieldChange,
   type Instant,
   type Policy,
   type Settlement,
@@ -132,7 +134,18 @@ export class TicketWriter {
     this.row.mailReferences = ids.length > MAX_REFERENCES ? [ids[0]!, ...ids.slice(1 - MAX_REFERENCES)] : ids;
   }
 
-  private recordSettlement(before: TicketState, { type, at, changes, told }: Settlement): void {
+  /** Changes as people read them: an assignee has a name beside the id. */
+  named(changes: FieldChange[]): FieldChangeView[] {
+    const nameOf = (id: string | null) => this.surroundings.people.get(id ?? '')?.name;
+    return changes.map((change) => {
+      if (change.field !== 'assignee') return change;
+      const [beforeName, afterName] = [nameOf(change.before), nameOf(change.after)];
+      return { ...change, ...(beforeName && { beforeName }), ...(afterName && { afterName }) };
+    });
+  }
+
+  private recordSettlement(before: TicketState, { type, at, told, ...settlement }: Settlement): void {
+    const changes = this.named(settlement.changes);
     const { people } = this.surroundings;
     const recipients = recipientsOf(told, before.reporter, people, this.teamAddress);
     const then = { ticket: this.view(settle(before, this.policy, at, lookup(people)).ticket, at), time: at };

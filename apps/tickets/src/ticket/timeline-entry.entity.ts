@@ -1,4 +1,5 @@
-import type { FieldChange, FixCode } from '#domain';
+import type { FieldChangeView } from '#contracts';
+import type { FixCode } from '#domain';
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { InstantType } from './instant.type.js';
 import { Ticket } from './ticket.entity.js';
@@ -22,7 +23,7 @@ const TimelineEntrySchema = defineEntity({
     text: p.text().nullable(),
     visibleText: p.text().nullable(),
     html: p.text().nullable(),
-    changes: p.json<FieldChange[]>(),
+    changes: p.json<FieldChangeView[]>(),
     fixes: p.array().columnType('text[]').$type<FixCode[]>(),
     automatic: p.boolean(),
     /** RFC 5322 Message-ID of a mailed message, without angle brackets. */
