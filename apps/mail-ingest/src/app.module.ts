@@ -1,5 +1,4 @@
 import { Bus, ENV, LOGGER, migrate, poolOf, Readiness, type Logger } from '#platform';
-import { mailSigner } from '#mail';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { MailIngestEnv } from './env.js';
@@ -42,7 +41,7 @@ export class AppModule implements OnApplicationBootstrap, OnApplicationShutdown 
     const own = {
       addresses: mailboxes.map((mailbox) => mailbox.address),
       loopToken: env.MAIL_LOOP_TOKEN,
-      signer: mailSigner(env.MAIL_SIGNING_KEY),
+      signingKey: env.MAIL_SIGNING_KEY,
     };
     const pool = await poolOf(this.orm);
     this.runners = mailboxes.map((settings) => new MailboxRunner({ settings, env, pool, bus, own, log, readiness }));

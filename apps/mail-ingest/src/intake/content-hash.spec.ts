@@ -4,7 +4,7 @@ import { ContentHash } from './content-hash.js';
 async function hashOf(...chunks: string[]): Promise<string> {
   const content = new ContentHash();
   const passed: Buffer[] = [];
-  for await (const chunk of content.passing(chunks.map((chunk) => Buffer.from(chunk)))) passed.push(chunk);
+  for await (const chunk of content.passing(chunks.map((text) => Buffer.from(text)))) passed.push(chunk);
   expect(Buffer.concat(passed).toString()).toBe(chunks.join(''));
   return content.digest();
 }

@@ -10,7 +10,7 @@ export class ContentHash {
   /** The end of what was seen of the headers, in case their end is split over two chunks. */
   private tail = Buffer.alloc(0);
   /** The first chunk, for a mail of which nothing else can be read. */
-  head = Buffer.alloc(0);
+  head: Buffer = Buffer.alloc(0);
 
   async *passing(source: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of source) {

@@ -201,16 +201,20 @@ export async function takeBackAttempt(sql: Sql, ids: string[]): Promise<void> {
   ]);
 }
 
-/** Puts a mail aside for a while: others go first. @param counts what this time is counted as, beside the attempt */
-export async function retryLater(
-  sql: Sql,
-  id: string,
-  failure: { error: string; delayMs: number; refused: boolean },
-): Promise<void> {
+/** @returns how often it was refused by now */
+export async function countRefusal(sql: Sql, id: string, error: string): Promise<number> {
+  const { rows } = await sql.query<{ refusals: number }>(
+    'update mail.inbound_message set refusals = refusals + 1, error = $2 where id = $1 returning refusals',
+    [id, error],
+  );
+  return rows[0]!.refusals;
+}
+
+/** Puts a mail aside for a while: others go first. */
+export async function retryLater(sql: Sql, id: string, { error, delayMs }: { error: string; delayMs: number }) {
   await sql.query(
-    `update mail.inbound_message set error = $2, retry_at = now() + make_interval(secs => $3),
-       refusals = refusals + $4::int where id = $1`,
-    [id, failure.error, failure.delayMs / 1000, failure.refused ? 1 : 0],
+    'update mail.inbound_message set error = $2, retry_at = now() + make_interval(secs => $3) where id = $1',
+    [id, error, delayMs / 1000],
   );
 }
 

@@ -2,6 +2,7 @@
 import type { IncomingMail } from '#contracts';
 import {
   classify,
+  cutText,
   mayAutoReply,
   senderOf,
   ticketCandidates,
@@ -15,6 +16,9 @@ import type { Disposition } from './inbound-message.entity.js';
 const MAX_OFFER_BYTES = 700_000;
 /** Of a text that has to be cut, this many UTF-16 units stay: four bytes each and twice over still fit. */
 const CUT_LENGTH = 80_000;
+/** UTF-16 units; longer ones are no subjects and names but attempts at something. */
+const MAX_SUBJECT = 1_000;
+const MAX_NAME = 255;
 const CUT_NOTE = '\n\n[Cut here: the raw mail has all of it.]';
 
 export interface OwnMail {
@@ -33,7 +37,8 @@ export interface Received {
 }
 
 export type Interpretation =
-  { offer: IncomingMail; rule: string } | { disposition: Disposition; rule: string; ticketNumber?: number };
+  | { offer: IncomingMail; bytes: number; rule: string }
+  | { disposition: Disposition; rule: string; ticketNumber?: number };
 
 export function interpret(mail: ParsedMail, messageId: string, received: Received, own: OwnMail): Interpretation {
   const isOwnMessageId = (id: string) => own.signer.verifyMessageId(id) !== null;
@@ -50,8 +55,8 @@ export function interpret(mail: ParsedMail, messageId: string, received: Receive
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
-    from: { name: sender?.name ?? '', email: sender?.address ?? null },
-    subject: mail.subject,
+    from: { name: cutText(sender?.name ?? '', MAX_NAME).text, email: sender?.address ?? null },
+    subject: cutText(mail.subject, MAX_SUBJECT).text,
     text: mail.text,
     visibleText: visibleReply(mail.text).visible,
     html: mail.html,
@@ -65,38 +70,38 @@ export function interpret(mail: ParsedMail, messageId: string, received: Receive
     rawSize: received.rawSize,
     receivedAt: received.receivedAt.toISOString(),
   };
-  return { offer: fitting(offer), rule: candidates.signed?.rule ?? rule };
+  return { ...fitting(offer), rule: candidates.signed?.rule ?? rule };
 }
 
 /** Drops the HTML, then cuts the text, until the offer fits. The raw mail stays whole. */
-function fitting(offer: IncomingMail): IncomingMail {
-  if (bytesOf(offer) <= MAX_OFFER_BYTES) return offer;
-  const plain = { ...offer, html: null };
-  if (bytesOf(plain) <= MAX_OFFER_BYTES) return plain;
-  return { ...plain, text: cut(plain.text), visibleText: cut(plain.visibleText) };
+function fitting(offer: IncomingMail): { offer: IncomingMail; bytes: number } {
+  const whole = measured(offer);
+  if (whole.bytes <= MAX_OFFER_BYTES) return whole;
+  const plain = measured({ ...offer, html: null });
+  if (plain.bytes <= MAX_OFFER_BYTES) return plain;
+  return measured({ ...plain.offer, text: cut(offer.text), visibleText: cut(offer.visibleText) });
 }
 
-export function bytesOf(offer: IncomingMail): number {
-  return Buffer.byteLength(JSON.stringify(offer));
+function measured(offer: IncomingMail): { offer: IncomingMail; bytes: number } {
+  return { offer, bytes: Buffer.byteLength(JSON.stringify(offer)) };
 }
 
 function cut(text: string): string {
   if (text.length <= CUT_LENGTH) return text;
-  return text.slice(0, CUT_LENGTH).toWellFormed() + CUT_NOTE;
+  return cutText(text, CUT_LENGTH).text + CUT_NOTE;
 }
 
 /** Splits a list so that each part, sent together, fits into one message. */
-export function inMessages(offers: IncomingMail[]): IncomingMail[][] {
+export function inMessages(offers: { offer: IncomingMail; bytes: number }[]): IncomingMail[][] {
   const parts: IncomingMail[][] = [];
-  let bytes = Infinity;
-  for (const offer of offers) {
-    const size = bytesOf(offer);
-    if (bytes + size > MAX_OFFER_BYTES) {
+  let total = Infinity;
+  for (const { offer, bytes } of offers) {
+    if (total + bytes > MAX_OFFER_BYTES) {
       parts.push([]);
-      bytes = 0;
+      total = 0;
     }
     parts.at(-1)!.push(offer);
-    bytes += size;
+    total += bytes;
   }
   return parts;
 }

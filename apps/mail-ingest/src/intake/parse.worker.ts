@@ -139,7 +139,8 @@ class HeldAttachments {
     for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
       first.push(next.value);
       size += next.value.length;
-      if (size > CHUNK_BYTES) return storeLarge(continued(first, iterator));
+      if (size <= CHUNK_BYTES) continue;
+      return inTransaction(pool, (tx) => putBlob(tx, continued(first, iterator))).catch(storeFailed);
     }
     return this.hold(Buffer.concat(first));
   }
@@ -156,23 +157,6 @@ class HeldAttachments {
     if (this.bytes > HELD_BYTES) await this.flush();
     return { sha256: createHash('sha256').update(bytes).digest('hex'), size: bytes.length };
   }
-}
-
-/** What goes wrong is the store's fault, unless the attachment itself could not be read. */
-async function storeLarge(content: AsyncIterable<Buffer>): Promise<StoredBlob> {
-  let unreadable: { error: unknown } | null = null;
-  async function* watched(): AsyncGenerator<Buffer> {
-    try {
-      yield* content;
-    } catch (error) {
-      unreadable = { error };
-      throw error;
-    }
-  }
-  return inTransaction(pool, (tx) => putBlob(tx, watched())).catch((error: unknown) => {
-    if (unreadable?.error === error) throw error;
-    return storeFailed(error);
-  });
 }
 
 async function* fromStore(raw: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {

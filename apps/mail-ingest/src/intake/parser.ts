@@ -4,19 +4,24 @@ import type { ParseResult, ParseTask, WorkerMessage, WorkerSettings } from './pa
 
 /** Heap of the parsing thread: attachments stream, so this bounds headers, texts and HTML of a batch. */
 const HEAP_MB = 256;
+/** A thread may take this long before it begins the first mail of a batch: start, and read the raw bytes. */
+const BEGIN_LIMIT_MS = 30_000;
+
+/** Nobody could read mails; no mail is to blame. */
+export class ParserUnavailable extends Error {}
+
+type Outcome = { results: [string, ParseResult][] } | { died: string; begun: string } | { unavailable: string };
 
 interface Pending {
   /** The mail in hand. */
   begun: string | null;
-  /** Null when the thread died on the mail in hand. */
-  resolve: (results: [string, ParseResult][] | null) => void;
-  /** Why it died. */
-  reason: string;
+  resolve: (outcome: Outcome) => void;
 }
 
 /** A thread that takes mails apart, a batch at a time; replaced when it dies or takes too long over one mail. */
 export class Parser {
   private worker: Worker | null = null;
+  private stopped = false;
   private pending: Pending | null = null;
   private timer: NodeJS.Timeout | undefined;
 
@@ -42,29 +47,33 @@ export class Parser {
   /**
    * Takes the mails apart. One that kills the thread fails alone: the others are parsed again by the next thread.
    * One batch at a time.
+   * @throws ParserUnavailable when the database is away, the thread does not start, or the parser was stopped
    */
   async parse(tasks: ParseTask[]): Promise<Map<string, ParseResult>> {
     const failed = new Map<string, ParseResult>();
     for (;;) {
       const left = tasks.filter((task) => !failed.has(task.id));
-      const pending: Pending = { begun: null, resolve: () => {}, reason: '' };
-      const results = left.length === 0 ? [] : await this.run(left, pending);
-      if (results) return new Map([...failed, ...results]);
-      failed.set(pending.begun ?? left[0]!.id, { error: pending.reason, permanent: false });
+      const outcome: Outcome = left.length === 0 ? { results: [] } : await this.run(left);
+      if ('results' in outcome) return new Map([...failed, ...outcome.results]);
+      if ('unavailable' in outcome) throw new ParserUnavailable(outcome.unavailable);
+      failed.set(outcome.begun, { error: outcome.died, permanent: false });
     }
   }
 
+  /** A batch in hand is given up. */
   async stop(): Promise<void> {
+    this.stopped = true;
     const worker = this.worker;
     this.worker = null;
-    clearTimeout(this.timer);
+    this.settle({ unavailable: 'stopped' });
     await worker?.terminate();
   }
 
-  private run(tasks: ParseTask[], pending: Pending): Promise<[string, ParseResult][] | null> {
+  private run(tasks: ParseTask[]): Promise<Outcome> {
+    if (this.stopped) return Promise.resolve({ unavailable: 'stopped' });
     const worker = this.worker ?? this.start();
     return new Promise((resolve) => {
-      this.pending = Object.assign(pending, { resolve });
+      this.pending = { begun: null, resolve };
       this.watch(worker);
       worker.postMessage(tasks);
     });
@@ -75,30 +84,30 @@ export class Parser {
       if (this.pending) this.pending.begun = message.begun;
       this.watch(worker);
     } else {
-      this.settle(message.results);
+      this.settle(message);
     }
   }
 
   /** Each mail has the whole time limit to itself. */
   private watch(worker: Worker): void {
     clearTimeout(this.timer);
-    const reason = `parsing took longer than ${this.timeoutMs} ms`;
-    this.timer = setTimeout(() => this.replace(worker, reason), this.timeoutMs);
+    const limit = this.pending?.begun === null ? BEGIN_LIMIT_MS : this.timeoutMs;
+    this.timer = setTimeout(() => this.replace(worker, `parsing took longer than ${limit} ms`), limit);
   }
 
-  private settle(results: [string, ParseResult][] | null): void {
+  private settle(outcome: Outcome): void {
     clearTimeout(this.timer);
     const pending = this.pending;
     this.pending = null;
-    pending?.resolve(results);
+    pending?.resolve(outcome);
   }
 
   private replace(worker: Worker, reason: string): void {
     if (worker !== this.worker) return; // stopped on purpose, or replaced already
     this.worker = null;
     void worker.terminate();
-    this.log.warn({ inboundId: this.pending?.begun, reason }, 'parsing thread replaced');
-    if (this.pending) this.pending.reason = reason;
-    this.settle(null);
+    const begun = this.pending?.begun ?? null;
+    this.log.warn({ inboundId: begun, reason }, 'parsing thread replaced');
+    this.settle(begun === null ? { unavailable: reason } : { died: reason, begun });
   }
 }

@@ -3,24 +3,35 @@
  * record. Every step may be cut off and repeated: what is recorded is only what was answered, and tickets answers a
  * repeated offer with its first answer.
  */
-import { acceptMail, type AcceptedMail, type IncomingMail } from '#contracts';
+import { acceptMail, type AcceptedMail, type AcceptMailResult, type IncomingMail } from '#contracts';
 import { BusError, type Bus, type Logger, pause, type Sql } from '#platform';
 import { Counter, Histogram } from 'prom-client';
 import {
   beginAttempt,
+  countRefusal,
   dispose,
   type Disposed,
   identify,
   retryLater,
+  takeBackAttempt,
   waitingMessages,
   type WaitingMessage,
 } from './inbox.js';
-import { inMessages, interpret, type Interpretation, type OwnMail } from './interpretation.js';
+import { inMessages, type Interpretation } from './interpretation.js';
 import type { ParseResult } from './parse.worker.js';
-import type { Parser } from './parser.js';
+import { type Parser, ParserUnavailable } from './parser.js';
 
+/** As often a mail may kill the parser, or be refused by tickets while others are taken. */
 const MAX_ATTEMPTS = 3;
 const LONGEST_PAUSE_MS = 30_000;
+/** A mail that could not be read is tried again after this, then after four times as much. */
+const REREAD_MS = 5_000;
+/** A mail that tickets refused is offered again after this, then after four times as much. */
+const REOFFER_MS = 60_000;
+/** When tickets fails over each of several mails, it is left alone for so long. */
+const ILL_PAUSE_MS = 10_000;
+/** An answer of tickets is waited for this long after the signal to stop; it can be had again later. */
+const STOP_LIMIT_MS = 5_000;
 /** A safety net: a stored mail wakes the processor at once. */
 const POLL_MS = 1_000;
 
@@ -37,10 +48,13 @@ export interface ProcessorOptions {
   parser: Pick<Parser, 'parse'>;
   log: Logger;
   mailboxId: string;
-  mailboxAddress: string;
-  own: OwnMail;
   batchSize: number;
 }
+
+type Offer = Extract<Interpretation, { offer: IncomingMail }>;
+
+/** What became of an offer: tickets took it, will not take it as it is, or there was no answer before the stop. */
+type Answer = 'taken' | { fault: BusError } | 'stopped';
 
 export class Processor {
   private wakeUp = new AbortController();
@@ -53,136 +67,161 @@ export class Processor {
   }
 
   /** While tickets takes one batch, the next is parsed; a batch is offered only after the one before was answered. */
-  async run(signal: AbortSignal): Promise<void> {
+  async run(stopping: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    const signal = AbortSignal.any([stopping, failed.signal]);
     let inHand: string[] = [];
     let offering: Promise<void> = Promise.resolve();
-    while (!signal.aborted) {
-      this.wakeUp = new AbortController();
-      const batch = await this.nextBatch(inHand);
-      if (batch.length === 0 && inHand.length === 0) {
-        await pause(POLL_MS, AbortSignal.any([signal, this.wakeUp.signal]));
-        continue;
+    try {
+      while (!signal.aborted) {
+        this.wakeUp = new AbortController();
+        const batch = await this.nextBatch(inHand);
+        if (batch.length === 0 && inHand.length === 0) {
+          await pause(POLL_MS, AbortSignal.any([signal, this.wakeUp.signal]));
+          continue;
+        }
+        const offers = await this.understand(batch);
+        await offering;
+        inHand = offers.map(({ offer }) => offer.inboundId);
+        offering = this.offerAll(offers, signal);
+        offering.catch(() => {}); // thrown where it is awaited
+        if (batch.length === 0) await offering;
       }
-      const offers = await this.understand(batch);
+    } finally {
+      failed.abort();
       await offering;
-      inHand = offers.map((offer) => offer.inboundId);
-      offering = this.offerAll(offers, signal);
-      offering.catch(() => {}); // thrown where it is awaited
-      if (batch.length === 0) await offering;
     }
-    await offering;
   }
 
-  /** A mail that was begun before and did not come to an end is tried alone, so that it spoils nothing but itself. */
+  /** A mail that made trouble before is tried alone, so that it spoils nothing but itself. */
   private async nextBatch(inHand: string[]): Promise<WaitingMessage[]> {
     const { sql, mailboxId, batchSize } = this.options;
     const waiting = await waitingMessages(sql, mailboxId, inHand, batchSize);
-    if (waiting[0] && waiting[0].attempts > 0) return [waiting[0]];
-    const suspect = waiting.findIndex((message) => message.attempts > 0);
-    return suspect === -1 ? waiting : waiting.slice(0, suspect);
+    const suspect = waiting.findIndex((message) => message.attempts > 0 || message.refusals > 0);
+    return suspect === -1 ? waiting : waiting.slice(0, Math.max(suspect, 1));
   }
 
   /** Parses, identifies and interprets; records at once what concerns nobody else. @returns what tickets is to take */
-  private async understand(batch: WaitingMessage[]): Promise<IncomingMail[]> {
+  private async understand(batch: WaitingMessage[]): Promise<Offer[]> {
     const spent = batch.filter((message) => message.attempts >= MAX_ATTEMPTS);
-    await this.record(spent.map(({ id }) => quarantined(id, 'attempts', `given up after ${MAX_ATTEMPTS} attempts`)));
+    const killed = `the service ended ${MAX_ATTEMPTS} times while it read this mail`;
+    await this.record(spent.map(({ id, error }) => quarantined(id, 'attempts', error ?? killed)));
     const tried = batch.filter((message) => !spent.includes(message));
     if (tried.length === 0) return [];
-    await beginAttempt(
-      this.options.sql,
-      tried.map((message) => message.id),
-    );
-    const stop = parseSeconds.startTimer();
-    const parsed = await this.options.parser.parse(tried);
-    stop();
-    for (const [id, result] of parsed) {
-      if ('mail' in result) continue;
-      this.options.log.warn({ inboundId: id, error: result.error }, 'mail not parsed');
-      if (result.permanent) await this.record([quarantined(id, 'unreadable', result.error)]);
-    }
-    return this.interpretAll(tried, parsed);
-  }
-
-  private async offerAll(offers: IncomingMail[], signal: AbortSignal): Promise<void> {
-    for (const part of inMessages(offers)) {
-      if (!(await this.offer(part, signal))) return;
-    }
-  }
-
-  /** Gives each mail its identity and its meaning. */
-  private async interpretAll(batch: WaitingMessage[], parsed: Map<string, ParseResult>): Promise<IncomingMail[]> {
-    const { sql, mailboxId, mailboxAddress, own } = this.options;
-    const read = batch.flatMap((message) => {
+    const parsed = await this.parse(tried);
+    for (const message of tried) {
       const result = parsed.get(message.id);
-      if (!result || !('mail' in result)) return [];
-      // a mail without a Message-ID gets one from its bytes: the same mail always gets the same
-      const messageId = result.mail.messageId ?? `${message.rawSha256}@synthetic.invalid`;
-      return [{ message, mail: result.mail, messageId, contentSha256: result.contentSha256 }];
-    });
-    const duplicates = await identify(
-      sql,
-      mailboxId,
-      read.map(({ message, messageId, contentSha256 }) => ({ id: message.id, messageId, contentSha256 })),
-    );
-    const readings = read.map(({ message, mail, messageId }) => {
-      const received = {
-        inboundId: message.id,
-        mailbox: mailboxAddress,
-        rawSha256: message.rawSha256,
-        rawSize: message.rawSize,
-        receivedAt: message.internalDate,
-      };
-      const reading: Interpretation = duplicates.has(message.id)
-        ? { disposition: 'duplicate', rule: 'message-id-and-content' }
-        : interpret(mail, messageId, received, own);
-      return { message, reading };
-    });
-    await this.record(
-      readings.flatMap(({ message, reading }) => ('disposition' in reading ? [{ id: message.id, ...reading }] : [])),
-    );
-    return readings.flatMap(({ reading }) => ('offer' in reading ? [reading.offer] : []));
+      if (result && 'error' in result) await this.notRead(message, result);
+    }
+    return this.identifyAll(tried, parsed);
   }
 
-  /**
-   * Offers mails until they are answered, however long tickets is away.
-   * @returns false when the processor has to stop before there was an answer
-   */
-  private async offer(mails: IncomingMail[], signal: AbortSignal): Promise<boolean> {
+  private async parse(batch: WaitingMessage[]): Promise<Map<string, ParseResult>> {
+    const { sql, parser } = this.options;
+    const ids = batch.map((message) => message.id);
+    await beginAttempt(sql, ids);
+    const stop = parseSeconds.startTimer();
+    try {
+      return await parser.parse(batch);
+    } catch (error) {
+      if (error instanceof ParserUnavailable) await takeBackAttempt(sql, ids);
+      throw error;
+    } finally {
+      stop();
+    }
+  }
+
+  private async notRead(
+    { id, attempts }: WaitingMessage,
+    failure: { error: string; permanent: boolean },
+  ): Promise<void> {
+    const { sql, log } = this.options;
+    const { error, permanent } = failure;
+    log.warn({ inboundId: id, error }, 'mail not parsed');
+    if (permanent) await this.record([quarantined(id, 'unreadable', error)]);
+    else if (attempts + 1 >= MAX_ATTEMPTS) await this.record([quarantined(id, 'attempts', error)]);
+    else await retryLater(sql, id, { error, delayMs: REREAD_MS * 4 ** attempts });
+  }
+
+  /** Gives each mail its identity, and sorts out what was taken before. */
+  private async identifyAll(batch: WaitingMessage[], parsed: Map<string, ParseResult>): Promise<Offer[]> {
+    const { sql, mailboxId } = this.options;
+    const read = batch.flatMap(({ id }) => {
+      const result = parsed.get(id);
+      return result && 'interpretation' in result ? [{ id, ...result }] : [];
+    });
+    const duplicates = await identify(sql, mailboxId, read);
+    const readings = read.map(({ id, interpretation }) => {
+      const known: Interpretation = { disposition: 'duplicate', rule: 'message-id-and-content' };
+      return { id, ...(duplicates.has(id) ? known : interpretation) };
+    });
+    await this.record(readings.flatMap((reading) => ('disposition' in reading ? [reading] : [])));
+    return readings.flatMap((reading) => ('offer' in reading ? [reading] : []));
+  }
+
+  private async offerAll(offers: Offer[], signal: AbortSignal): Promise<void> {
+    for (const part of inMessages(offers)) {
+      const answer = await this.offer(part, signal);
+      if (answer === 'stopped') return;
+      if (answer !== 'taken') await this.offerSingly(part, answer.fault, signal);
+    }
+  }
+
+  /** Offers mails until they are answered, however long tickets is away. */
+  private async offer(mails: IncomingMail[], signal: AbortSignal): Promise<Answer> {
     let pauseMs = 250;
     for (let faults = 0; !signal.aborted;) {
       try {
-        const { accepted } = await this.options.bus.expect(acceptMail, { mails });
-        await this.record(accepted.map(asDisposed));
-        return true;
+        const answer = await this.ask(mails, signal);
+        if (answer === null) return 'stopped';
+        await this.record(answer.accepted.map(asDisposed));
+        return 'taken';
       } catch (error) {
         if (!(error instanceof BusError)) throw error;
         this.options.log.warn({ err: error, mails: mails.length }, 'tickets did not accept');
-        if (!error.retryable) {
-          faults += 1;
-          if (faults >= MAX_ATTEMPTS || error.reason !== 'internal') return this.singleOut(mails, error, signal);
-        }
+        if (!error.retryable && ++faults === MAX_ATTEMPTS) return { fault: error };
       }
       await pause(pauseMs, signal);
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
     }
-    return false;
+    return 'stopped';
   }
 
-  /** Something in these mails is not taken: find the one, put it aside for a while, in the end quarantine it. */
-  private async singleOut(mails: IncomingMail[], error: BusError, signal: AbortSignal): Promise<boolean> {
-    if (mails.length > 1) {
-      for (const mail of mails) if (!(await this.offer([mail], signal))) return false;
-      return true;
+  /** @returns null when there was no answer soon after the signal */
+  private async ask(mails: IncomingMail[], signal: AbortSignal): Promise<AcceptMailResult | null> {
+    const answered = new AbortController();
+    const asking = this.options.bus.expect(acceptMail, { mails }).finally(() => answered.abort());
+    const givingUp = pause(2 ** 31 - 1, AbortSignal.any([signal, answered.signal]))
+      .then(() => pause(STOP_LIMIT_MS, answered.signal))
+      .then(() => null);
+    return Promise.race([asking, givingUp]);
+  }
+
+  /**
+   * Something in these mails is not taken. Whoever is refused alone while others are taken is put aside for a while, and
+   * in the end quarantined. When nothing at all is taken, tickets is at fault and no mail is blamed.
+   */
+  private async offerSingly(mails: IncomingMail[], fault: BusError, signal: AbortSignal): Promise<void> {
+    const refused: { mail: IncomingMail; fault: BusError }[] = [];
+    if (mails.length === 1) refused.push({ mail: mails[0]!, fault });
+    for (const mail of mails.length === 1 ? [] : mails) {
+      const answer = await this.offer([mail], signal);
+      if (answer === 'stopped') return;
+      if (answer !== 'taken') refused.push({ mail, fault: answer.fault });
     }
+    if (mails.length > 1 && refused.length === mails.length && fault.reason === 'internal') {
+      this.options.log.error({ err: fault, mails: mails.length }, 'tickets takes nothing');
+      await pause(ILL_PAUSE_MS, signal);
+      return;
+    }
+    for (const one of refused) await this.refused(one.mail.inboundId, one.fault);
+  }
+
+  private async refused(id: string, fault: BusError): Promise<void> {
     const { sql } = this.options;
-    const id = mails[0]!.inboundId;
-    const { rows } = await sql.query<{ attempts: number }>('select attempts from mail.inbound_message where id = $1', [
-      id,
-    ]);
-    const attempts = rows[0]?.attempts ?? 0;
-    if (error.reason !== 'internal') await this.record([quarantined(id, 'refused', error.message)]);
-    else await retryLater(sql, id, error.message, 60_000 * 2 ** attempts);
-    return true;
+    const refusals = await countRefusal(sql, id, fault.message);
+    if (refusals >= MAX_ATTEMPTS) await this.record([quarantined(id, 'refused', fault.message)]);
+    else await retryLater(sql, id, { error: fault.message, delayMs: REOFFER_MS * 4 ** (refusals - 1) });
   }
 
   private async record(mails: Disposed[]): Promise<void> {

@@ -20,6 +20,7 @@ import {
   storeOversize,
   storeSmall,
 } from '../intake/inbox.js';
+import { inBatches, type Listed } from './batches.js';
 import type { MailboxSettings } from './mailbox-url.js';
 
 /** Mails up to this size are fetched and committed together. */
@@ -32,6 +33,9 @@ const FLAG = '$TicketDone';
 /** So long after a mail the mailbox is looked at often instead of idling. */
 const LIVELY_MS = 5_000;
 const LOOK_EVERY_MS = 150;
+/** A connection on which nothing happens for long is taken for lost. */
+const KEEP_ALIVE_MS = 60_000;
+const LOGOUT_LIMIT_MS = 2_000;
 
 const fetched = new Counter({ name: 'mail_fetched_total', help: 'Mails stored from IMAP' });
 
@@ -44,13 +48,8 @@ export interface SessionOptions {
   scanIntervalMs: number;
   /** Called after each commit. */
   onStored: () => void;
-  /** Resolves when there is room for more stored but unprocessed mails. */
-  room: (signal: AbortSignal) => Promise<void>;
-}
-
-interface Listed {
-  uid: number;
-  size: number;
+  /** Whether more mails may be stored: those stored before are mostly processed. */
+  hasRoom: () => Promise<boolean>;
 }
 
 export class ImapSession {
@@ -61,6 +60,8 @@ export class ImapSession {
   private news = new AbortController();
   private place!: Place;
   private lastMailAt = -Infinity;
+  /** What went wrong during the present look through the folder, without ending it. */
+  private problem: string | null = null;
 
   constructor(
     private readonly options: SessionOptions,
@@ -88,24 +89,28 @@ export class ImapSession {
 
   /**
    * Returns when asked to stop.
-   * @param onHealthy called after each look through the folder without an error
+   * @param onScanned called after each look through the folder, with what went wrong
    * @throws Error when the connection is lost or refused
    */
-  async run(onHealthy: () => void): Promise<void> {
+  async run(onScanned: (problem: string | null) => void): Promise<void> {
     try {
       await this.client.connect();
       await this.open();
       while (!this.ended.aborted) {
         this.news = new AbortController();
+        this.problem = null;
         await this.scan();
-        await recordScan(this.options.pool, this.place.mailboxId, null);
-        onHealthy();
+        if (this.ended.aborted) break;
+        await recordScan(this.options.pool, this.place.mailboxId, this.problem);
+        onScanned(this.problem);
         await this.idle();
       }
       if (!this.signal.aborted) throw this.lost.signal.reason;
     } finally {
-      if (this.client.usable) await this.client.logout().catch(() => {});
-      else this.client.close();
+      const gone = new AbortController();
+      const leaving = this.client.usable ? this.client.logout().catch(() => {}) : Promise.resolve();
+      await Promise.race([leaving.finally(() => gone.abort()), pause(LOGOUT_LIMIT_MS, gone.signal)]);
+      this.client.close();
     }
   }
 
@@ -128,8 +133,9 @@ export class ImapSession {
     if (this.news.signal.aborted || this.ended.aborted) return;
     const idling = this.client.idle().catch(() => {}); // a lost connection ends the loop by its own event
     await pause(this.options.scanIntervalMs, AbortSignal.any([this.ended, this.news.signal]));
-    if (!this.ended.aborted) await this.client.noop(); // ends IDLE
-    await Promise.race([idling, pause(5_000, this.ended)]);
+    if (this.ended.aborted) return;
+    await this.client.noop(); // ends IDLE
+    await idling;
   }
 
   /**
@@ -144,14 +150,22 @@ export class ImapSession {
   }
 
   private async scan(): Promise<void> {
-    const { mode } = this.options.settings;
+    const { mode, folder } = this.options.settings;
+    const { mailbox } = this.client;
+    if (mailbox && String(mailbox.uidValidity) !== this.place.uidValidity)
+      throw new Error(`${folder} was numbered anew`);
     const from = mode === 'move' ? 1 : Math.max(1, (await highestUid(this.options.pool, this.place)) - UID_OVERLAP);
-    const found = (await this.client.search({ uid: `${from}:*` }, { uid: true })) || [];
+    const found = await this.client.search({ uid: `${from}:*` }, { uid: true });
+    if (!found) throw new Error(`the server does not list ${folder}`);
     const uids = found.toSorted((a, b) => a - b);
     for (let start = 0; start < uids.length && !this.ended.aborted; start += SIZES_AT_ONCE) {
       const part = uids.slice(start, start + SIZES_AT_ONCE);
       const known = await knownUids(this.options.pool, this.place, part);
-      await this.acknowledge(part.filter((uid) => known.has(uid)));
+      await this.acknowledge(part.filter((uid) => known.get(uid)?.oversize === false));
+      await this.acknowledge(
+        part.filter((uid) => known.get(uid)?.oversize),
+        'Oversize',
+      );
       await this.take(part.filter((uid) => !known.has(uid)));
     }
   }
@@ -160,30 +174,26 @@ export class ImapSession {
     if (uids.length === 0) return;
     const listed: Listed[] = [];
     for await (const { uid, size } of this.client.fetch(uids.join(','), { size: true }, { uid: true })) {
-      listed.push({ uid, size: size ?? Infinity });
+      listed.push({ uid, size: size ?? this.options.maxBytes });
     }
     listed.sort((a, b) => a.uid - b.uid);
-    for (const batch of this.batches(listed)) {
-      await this.options.room(this.ended);
+    const limits = { smallBytes: SMALL_BYTES, mails: this.options.batchSize, bytes: BATCH_BYTES };
+    for (const batch of inBatches(listed, limits)) {
+      await this.room();
       if (this.ended.aborted) return;
       await this.takeBatch(batch);
     }
   }
 
-  /** Runs of small mails together, each large one alone, in the order of arrival. */
-  private batches(listed: Listed[]): Listed[][] {
-    const batches: Listed[][] = [];
-    let bytes = Infinity;
-    for (const mail of listed) {
-      const full = batches.at(-1)?.length === this.options.batchSize || bytes + mail.size > BATCH_BYTES;
-      if (full || mail.size > SMALL_BYTES) {
-        batches.push([]);
-        bytes = 0;
-      }
-      batches.at(-1)!.push(mail);
-      bytes += mail.size > SMALL_BYTES ? Infinity : mail.size;
+  /** Waits for room; it may be long, and the connection must not look dead meanwhile. */
+  private async room(): Promise<void> {
+    let aliveAt = performance.now();
+    while (!this.ended.aborted && !(await this.options.hasRoom())) {
+      await pause(50, this.ended);
+      if (performance.now() - aliveAt < KEEP_ALIVE_MS || this.ended.aborted) continue;
+      await this.client.noop();
+      aliveAt = performance.now();
     }
-    return batches;
   }
 
   private async takeBatch(batch: Listed[]): Promise<void> {
@@ -213,8 +223,8 @@ export class ImapSession {
     if (!message) return;
     const { content } = await this.client.download(String(uid), undefined, { uid: true, chunkSize: SMALL_BYTES });
     if (!content) return;
-    const cut = () => content.destroy(new Error('the connection was lost in the middle of a mail'));
-    this.lost.signal.addEventListener('abort', cut, { once: true });
+    const cut = () => content.destroy(new Error('cut off in the middle of a mail'));
+    this.ended.addEventListener('abort', cut, { once: true });
     try {
       await storeLarge(this.options.pool, this.place, {
         uid,
@@ -222,7 +232,7 @@ export class ImapSession {
         source: content as AsyncIterable<Buffer>,
       });
     } finally {
-      this.lost.signal.removeEventListener('abort', cut);
+      this.ended.removeEventListener('abort', cut);
     }
     this.stored(1);
     await this.acknowledge([uid]);
@@ -232,7 +242,8 @@ export class ImapSession {
     const message = await this.client.fetchOne(String(uid), { headers: true, internalDate: true }, { uid: true });
     if (!message) return;
     const { maxBytes, settings } = this.options;
-    const error = `the mail has ${size} bytes, the limit is ${maxBytes}; it is in the folder Oversize of ${settings.address}`;
+    const where = settings.mode === 'move' ? 'the folder Oversize' : settings.folder;
+    const error = `the mail has ${size} bytes, the limit is ${maxBytes}; it is in ${where} of ${settings.address}`;
     const headers = message.headers ?? Buffer.alloc(0);
     const internalDate = dateOf(message.internalDate);
     await storeOversize(this.options.pool, this.place, { uid, internalDate, headers, error });
@@ -245,33 +256,49 @@ export class ImapSession {
     this.options.onStored();
   }
 
-  /** Tells the server that the mails are safe with us. */
+  /** Tells the server that the mails are safe with us. A refusal is reported, and tried again at the next look. */
   private async acknowledge(uids: number[], folder = 'Processed'): Promise<void> {
-    const { address, mode } = this.options.settings;
+    const { mode } = this.options.settings;
     if (uids.length === 0 || mode === 'leave') return;
-    const range = uids.join(',');
-    if (mode === 'flag') {
-      await this.client.messageFlagsAdd(range, [FLAG], { uid: true });
-      return;
-    }
-    const path = await this.folder(folder);
-    const moved = await this.client.messageMove(range, path, { uid: true });
-    if (!moved) throw new Error(`mails of ${address} could not be moved to ${path}`);
+    if (mode === 'flag') await this.flag(uids);
+    else await this.move(uids, folder);
+  }
+
+  /** Marks mails that stay in their folder. */
+  private async flag(uids: number[]): Promise<void> {
+    const accepted = this.client.mailbox ? this.client.mailbox.permanentFlags : undefined;
+    // a server without keywords of our own has at least this one
+    const flag = !accepted || accepted.has('\\*') || accepted.has(FLAG) ? FLAG : '\\Flagged';
+    const unmarked = flag === FLAG ? { unKeyword: FLAG } : { flagged: false };
+    const open = (await this.client.search({ uid: uids.join(','), ...unmarked }, { uid: true })) || [];
+    if (open.length === 0) return;
+    const done = await this.client.messageFlagsAdd(open.join(','), [flag], { uid: true });
+    if (!done) this.problem = `mails of ${this.options.settings.address} could not be flagged`;
+  }
+
+  private async move(uids: number[], name: string): Promise<void> {
+    // without UIDPLUS the fallback for MOVE would remove what others have marked as deleted, too
+    if (!this.client.capabilities.has('MOVE') && !this.client.capabilities.has('UIDPLUS')) return this.flag(uids);
+    const path = await this.folder(name);
+    const moved = path !== null && (await this.client.messageMove(uids.join(','), path, { uid: true }));
+    if (!moved) this.problem = `mails of ${this.options.settings.address} could not be moved to ${path ?? name}`;
   }
 
   private readonly folders = new Map<string, string>();
 
-  /** The folder's path under the server's namespace, made when it is missing. */
-  private async folder(name: string): Promise<string> {
+  /** The folder's path under the server's namespace, made when it is missing; null when the server does not let us. */
+  private async folder(name: string): Promise<string | null> {
     const known = this.folders.get(name);
     if (known) return known;
-    const namespace = (this.client as { namespace?: { prefix?: string } }).namespace?.prefix ?? '';
-    const path = namespace.replace(/^INBOX$/i, '') + name;
-    await this.client.mailboxCreate(path).catch((error: { serverResponseCode?: string }) => {
-      if (error.serverResponseCode !== 'ALREADYEXISTS') throw error;
-    });
-    this.folders.set(name, path);
-    return path;
+    try {
+      const { path } = await this.client.mailboxCreate(name);
+      this.folders.set(name, path);
+      return path;
+    } catch (error) {
+      if (this.ended.aborted) throw error;
+      this.options.log.error({ err: error, folder: name }, 'folder not made');
+      return null;
+    }
   }
 }
 

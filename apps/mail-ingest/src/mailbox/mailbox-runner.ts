@@ -8,7 +8,7 @@ import type pg from 'pg';
 import { Gauge } from 'prom-client';
 import type { MailIngestEnv } from '../env.js';
 import { countWaiting, openMailbox, recordScan } from '../intake/inbox.js';
-import type { OwnMail } from '../intake/interpretation.js';
+import type { WorkerSettings } from '../intake/parse.worker.js';
 import { Parser } from '../intake/parser.js';
 import { Processor } from '../intake/processor.js';
 import { ImapSession } from './imap-session.js';
@@ -22,10 +22,19 @@ const HEALTHY_AFTER_MS = 60_000;
 /** Stored mails that wait for processing at most; the others wait on the server. */
 const MAX_WAITING = 500;
 
+/** A mail that is being parsed may take this long to come to its end after the signal to stop. */
+const STOP_LIMIT_MS = 5_000;
+
+/** Counts what waits, by mailbox, for those that this instance leads. */
+const backlogs = new Map<string, () => Promise<number>>();
 const waitingGauge = new Gauge({
   name: 'mail_waiting',
   help: 'Stored mails without a disposition',
   labelNames: ['mailbox'],
+  async collect() {
+    waitingGauge.reset();
+    for (const [mailbox, count] of backlogs) waitingGauge.set({ mailbox }, await count());
+  },
 });
 
 export interface RunnerOptions {
@@ -33,7 +42,7 @@ export interface RunnerOptions {
   env: MailIngestEnv;
   pool: pg.Pool;
   bus: Bus;
-  own: OwnMail;
+  own: WorkerSettings['own'];
   log: Logger;
   readiness: Readiness;
 }
@@ -66,21 +75,24 @@ export class MailboxRunner {
 
   private async lead(signal: AbortSignal): Promise<void> {
     const { settings, env, pool, bus, own, log } = this.options;
+    this.problem = 'not connected yet';
     const { id: mailboxId } = await openMailbox(pool, settings.address);
+    this.watchBacklog(mailboxId);
     const parser = new Parser(
-      { databaseUrl: env.DATABASE_URL, maxBytes: env.MAIL_MAX_BYTES },
+      { databaseUrl: env.DATABASE_URL, maxBytes: env.MAIL_MAX_BYTES, mailbox: settings.address, own },
       env.MAIL_PARSE_TIMEOUT_MS,
       log,
     );
     parser.start();
+    // a mail that takes too long does not hold up the stop
+    const hurry = () => setTimeout(() => void parser.stop(), STOP_LIMIT_MS).unref();
+    signal.addEventListener('abort', hurry, { once: true });
     const processor = new Processor({
       sql: pool,
       bus,
       parser,
       log,
       mailboxId,
-      mailboxAddress: settings.address,
-      own,
       batchSize: env.MAIL_BATCH_SIZE,
     });
     const failed = new AbortController();
@@ -91,6 +103,7 @@ export class MailboxRunner {
       await Promise.all(work.map((one) => one.catch((error: unknown) => (failed.abort(), Promise.reject(error)))));
     } finally {
       await Promise.allSettled(work);
+      backlogs.delete(settings.address);
       await parser.stop();
     }
   }
@@ -110,19 +123,17 @@ export class MailboxRunner {
           maxBytes: env.MAIL_MAX_BYTES,
           scanIntervalMs: env.IMAP_SCAN_INTERVAL_SECONDS * 1000,
           onStored: () => processor.wake(),
-          room: (until) => this.room(mailboxId, until),
+          hasRoom: async () => (await countWaiting(pool, mailboxId)) < MAX_WAITING,
         },
         signal,
       );
       try {
-        await session.run(() => (this.problem = null));
+        await session.run((problem) => (this.problem = problem));
         return;
       } catch (error) {
         if (signal.aborted) return;
         const refused = (error as { authenticationFailed?: boolean }).authenticationFailed === true;
-        this.problem = refused
-          ? 'the IMAP server refuses user or password'
-          : String((error as Error)?.message ?? error);
+        this.problem = refused ? 'the IMAP server refuses user or password' : errorText(error);
         log.warn({ mailbox: settings.address, reason: this.problem }, 'IMAP session ended');
         await recordScan(pool, mailboxId, this.problem).catch(() => {}); // the database may be what is gone
         if (performance.now() - begun > HEALTHY_AFTER_MS) pauseMs = FIRST_PAUSE_MS;
@@ -133,16 +144,19 @@ export class MailboxRunner {
     }
   }
 
-  private async room(mailboxId: string, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const waiting = await countWaiting(this.options.pool, mailboxId);
-      waitingGauge.set({ mailbox: this.options.settings.address }, waiting);
-      if (waiting < MAX_WAITING) return;
-      await pause(50, signal);
-    }
+  private watchBacklog(mailboxId: string): void {
+    let last = 0;
+    backlogs.set(this.options.settings.address, async () => {
+      last = await countWaiting(this.options.pool, mailboxId).catch(() => last); // readiness tells of the database
+      return last;
+    });
   }
 }
 
 function lockKey(address: string): number {
   return createHash('sha256').update(address).digest().readInt32BE();
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,0 +1,54 @@
+/** Stands between intake and the IMAP server, and cuts the line where a test wants it. */
+import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+export class ImapProxy {
+  /** Connections so far. */
+  connections = 0;
+  /** Looks at what the client is about to say; true cuts the line before the server hears it. */
+  cutBefore: (command: string) => boolean = () => false;
+  /** Looks at how much the server has said on one connection, in bytes; true cuts the line there. */
+  cutAfter: (bytes: number) => boolean = () => false;
+  private readonly open = new Set<Socket>();
+
+  private constructor(
+    private readonly server: Server,
+    readonly port: number,
+  ) {}
+
+  static async start(target: { host: string; port: number }): Promise<ImapProxy> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const proxy = new ImapProxy(server, (server.address() as AddressInfo).port);
+    server.on('connection', (client) => proxy.connect(client, target));
+    return proxy;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.open) socket.destroy();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private connect(client: Socket, target: { host: string; port: number }): void {
+    this.connections += 1;
+    const server = createConnection(target);
+    const cut = () => {
+      client.destroy();
+      server.destroy();
+    };
+    let heard = 0;
+    client.on('data', (chunk) => (this.cutBefore(chunk.toString('latin1')) ? cut() : server.write(chunk)));
+    server.on('data', (chunk) => {
+      heard += chunk.length;
+      if (this.cutAfter(heard)) cut();
+      else client.write(chunk);
+    });
+    for (const socket of [client, server]) {
+      this.open.add(socket);
+      socket.on('error', cut);
+      socket.on('close', () => {
+        this.open.delete(socket);
+        cut();
+      });
+    }
+  }
+}
