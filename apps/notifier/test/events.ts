@@ -105,7 +105,7 @@ export function breached(facts: Facts<TicketBreached> = {}): TicketBreached {
 export function envelope<Data extends TicketEventData>(
   contract: EventContract<Data>,
   data: Data,
-  { id = randomUUID() as string, sequence = 1 } = {},
+  { id = randomUUID(), sequence = 1 } = {},
 ): CloudEvent<Data> {
   return {
     specversion: '1.0',

@@ -26,7 +26,7 @@ const persons: Person[] = [
   { id: 'cust2', kind: 'customer', active: true },
 ];
 
-export const people: People = (id) => persons.find((person) => person.id === id);
+export const people: People = (id) => persons.find((one) => one.id === id);
 
 export function person(id: string): Person {
   const found = people(id);

@@ -26,7 +26,7 @@ export interface OwnIdentity {
 
 type Rule = (mail: ParsedMail, own: OwnIdentity) => Classification | null;
 
-const RULES: Rule[] = [own, report, softBounce, declaredAutomatic, list, habituallyAutomatic, ownAddress];
+const RULES: Rule[] = [ownMail, report, softBounce, declaredAutomatic, list, habituallyAutomatic, ownAddress];
 
 export function classify(mail: ParsedMail, own: OwnIdentity): Classification {
   for (const rule of RULES) {
@@ -49,7 +49,7 @@ export function mayAutoReply(mail: ParsedMail, classification: Classification): 
   return ![sender, ...mail.replyTo.slice(0, 1)].some(({ address }) => ROLE_ACCOUNT.test(localPart(address)));
 }
 
-function own(mail: ParsedMail, { loopToken, isOwnMessageId }: OwnIdentity): Classification | null {
+function ownMail(mail: ParsedMail, { loopToken, isOwnMessageId }: OwnIdentity): Classification | null {
   if (loopToken !== '' && mail.automatic.loopTokens.includes(loopToken))
     return { class: 'own', rule: 'own-loop-header' };
   if (mail.messageId !== null && isOwnMessageId(mail.messageId)) return { class: 'own', rule: 'own-message-id' };

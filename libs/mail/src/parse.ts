@@ -3,7 +3,7 @@
  * handed on while they arrive. Nothing big is ever held whole but the text.
  */
 import { MailParser, type AttachmentStream } from 'mailparser';
-import { PassThrough, Transform, type Readable } from 'node:stream';
+import { PassThrough, type Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { attachmentName, numberDuplicates } from './attachment-name.js';
 import { readBody, type BodyNode, type TextPart } from './body.js';

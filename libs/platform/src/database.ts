@@ -1,4 +1,4 @@
-import { EntityManager, MikroORM, PostgreSqlConnection, type Options } from '@mikro-orm/postgresql';
+import { type EntityManager, type MikroORM, type Options } from '@mikro-orm/postgresql';
 import { Migrator } from '@mikro-orm/migrations';
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
@@ -15,7 +15,7 @@ export const ADVISORY_LOCK = {
 
 /** The pg pool behind the ORM, for statements on hot paths. */
 export async function poolOf(orm: MikroORM): Promise<pg.Pool> {
-  return (orm.em.getConnection() as PostgreSqlConnection).getNativeClient() as Promise<pg.Pool>;
+  return orm.em.getConnection().getNativeClient();
 }
 
 /** Raw statements inside the entity manager's transaction. */

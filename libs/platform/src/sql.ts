@@ -15,7 +15,7 @@ export async function inTransaction<T>(pool: pg.Pool, work: (sql: Sql) => Promis
   let broken: Error | undefined;
   try {
     await client.query('begin');
-    const result = await work(client as Sql);
+    const result = await work(client);
     await client.query('commit');
     return result;
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { BlobReference } from '#contracts';
-import { openBlob, type Sql } from '#platform';
+import { openBlob } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
 import pg from 'pg';
 import type { Readable } from 'node:stream';
@@ -10,7 +10,7 @@ export class BlobStore {
 
   /** The bytes as a stream. @throws when they are not there, which is a bug or a loss */
   async open({ sha256 }: Pick<BlobReference, 'sha256'>): Promise<Readable> {
-    const stream = await openBlob(this.pool as Sql, sha256);
+    const stream = await openBlob(this.pool, sha256);
     if (!stream) throw new Error(`there is no blob ${sha256}`);
     return stream;
   }

@@ -39,7 +39,7 @@ export class DirectoryService implements OnModuleInit {
   constructor(@Inject(MikroORM) private readonly orm: MikroORM) {}
 
   async onModuleInit(): Promise<void> {
-    this.sql = (await poolOf(this.orm)) as Sql;
+    this.sql = await poolOf(this.orm);
   }
 
   async authenticate({ email, password }: Authenticate): Promise<Authenticated | Refused> {

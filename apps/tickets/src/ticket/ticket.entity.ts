@@ -123,7 +123,7 @@ export function stateOf(row: Ticket): TicketState {
     assignClock: { ...row.assignClock } as TicketState['assignClock'],
     resolveClock: { ...row.resolveClock } as TicketState['resolveClock'],
     resolveGainSeconds: row.resolveGainSeconds,
-    estimate: row.estimate ? ({ ...row.estimate } as TicketState['estimate']) : null,
+    estimate: row.estimate ? { ...row.estimate } : null,
     policyVersion: row.policyVersion,
   };
 }

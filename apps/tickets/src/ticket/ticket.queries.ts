@@ -44,7 +44,7 @@ export class TicketQueries implements OnModuleInit {
   constructor(@Inject(MikroORM) private readonly orm: MikroORM) {}
 
   async onModuleInit(): Promise<void> {
-    this.sql = (await poolOf(this.orm)) as Sql;
+    this.sql = await poolOf(this.orm);
   }
 
   async get({ viewerId, ticketId }: GetTicket): Promise<TicketAnswer | Refused> {

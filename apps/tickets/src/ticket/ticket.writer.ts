@@ -88,7 +88,7 @@ export class TicketWriter {
   ): void {
     this.row.eventSequence += 1;
     const correlationid = currentContext()?.correlationId;
-    const payload: CloudEvent<unknown> = {
+    const payload: CloudEvent = {
       specversion: '1.0',
       id: uuidv7(),
       source: '/helpdesk/tickets',
