@@ -139,5 +139,5 @@ it('gives one of two writers with the same If-Match a 409', async () => {
       body: JSON.stringify({ priority, comment: 'race' }),
     });
   const statuses = (await Promise.all([write('critical'), write('low')])).map((response) => response.status);
-  expect(statuses.sort()).toEqual([200, 409]);
+  expect(statuses.sort((a, b) => a - b)).toEqual([200, 409]);
 });

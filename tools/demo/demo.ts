@@ -87,7 +87,7 @@ async function play(stack: Stack, apiUrl: string): Promise<void> {
   );
   tell('acknowledged by mail', [
     `${acknowledged.subject}`,
-    `Auto-Submitted: ${acknowledged.headers.get('auto-submitted')}`,
+    acknowledged.headerLines.find((header) => header.key === 'auto-submitted')?.line ?? 'without Auto-Submitted',
   ]);
 
   const assigned = await employee.update(ticket.id, {

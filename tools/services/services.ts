@@ -110,8 +110,8 @@ async function startInstance(
       detached: true, // Ctrl-C reaches the launcher only, which then ends everything in order
     });
     const log = createWriteStream(join(options.logDirectory, `${name}.log`), { flags: 'a' });
-    started.stdout!.pipe(log, { end: false });
-    started.stderr!.pipe(log, { end: false });
+    started.stdout.pipe(log, { end: false });
+    started.stderr.pipe(log, { end: false });
     started.once('close', () => log.end());
     running.add(started);
     started.once('exit', () => running.delete(started));

@@ -12,8 +12,23 @@ export interface ProcessMark {
 
 /** Programs that a stack's servers consist of, as the kernel names them. */
 const SERVER_PROGRAMS = new Set([
-  ...['postgres', 'nats-server', 'dovecot', 'anvil', 'log', 'config', 'stats', 'auth', 'imap-login', 'imap', 'lmtp'],
-  ...['indexer', 'indexer-worker', 'dict', 'ipc', 'old-stats', 'imap-urlauth'],
+  'postgres',
+  'nats-server',
+  'dovecot',
+  'anvil',
+  'log',
+  'config',
+  'stats',
+  'auth',
+  'imap-login',
+  'imap',
+  'lmtp',
+  'indexer',
+  'indexer-worker',
+  'dict',
+  'ipc',
+  'old-stats',
+  'imap-urlauth',
 ]);
 
 export function markOf(name: string, pid: number): ProcessMark | undefined {

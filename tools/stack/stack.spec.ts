@@ -230,6 +230,7 @@ describe('a launcher that is killed', () => {
   it('takes its servers with it', async () => {
     await killLauncher();
     while (running().length > 0) await delay(10);
+    expect(running()).toEqual([]);
   });
 
   it('leaves nothing that the next start does not end, and the data', async () => {
