@@ -1,5 +1,5 @@
 import { parseEnv, ServiceEnv } from '#platform';
-import { IsInt, IsString, Max, Min, MinLength, registerDecorator } from 'class-validator';
+import { IsInt, IsString, Matches, Max, Min, MinLength, registerDecorator } from 'class-validator';
 import { mailboxUrlErrors } from './mailbox/mailbox-url.js';
 
 /** One sentence for each wrong URL; the URLs hold passwords and are never repeated. */
@@ -30,8 +30,7 @@ export class MailIngestEnv extends ServiceEnv {
   MAIL_SIGNING_KEY: string;
 
   /** Marks our own mail, so that it is known when it comes back. */
-  @IsString()
-  @MinLength(3)
+  @Matches(/^[\x21-\x7e]{8,200}$/, { message: 'must be 8 to 200 printable characters without blanks' })
   MAIL_LOOP_TOKEN: string;
 
   /** A full look into each mailbox at least this often, besides IDLE. */

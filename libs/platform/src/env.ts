@@ -71,3 +71,14 @@ export function parseEnv<E extends object>(envClass: new () => E, source: Record
   }
   return env;
 }
+
+/** For the start of a process: says what is wrong on stderr, one line per variable, and ends it with 1. */
+export function readEnvOrExit<E>(name: string, readEnv: () => E): E {
+  try {
+    return readEnv();
+  } catch (error) {
+    if (!(error instanceof EnvError)) throw error;
+    for (const line of error.lines) process.stderr.write(`${name}: ${line}\n`);
+    process.exit(1);
+  }
+}

@@ -6,6 +6,7 @@ export * from './env.js';
 export * from './jetstream.strategy.js';
 export * from './leader.js';
 export * from './logging.js';
+export * from './migrate-command.js';
 export * from './nats.js';
 export * from './ops.js';
 export * from './rpc.strategy.js';

@@ -8,7 +8,7 @@ import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { Bus } from './bus.js';
-import { EnvError, type ServiceEnv } from './env.js';
+import { readEnvOrExit, type ServiceEnv } from './env.js';
 import { createLogger, nestLogger, type Logger } from './logging.js';
 import { connectNats } from './nats.js';
 import { OpsModule, Readiness } from './ops.js';
@@ -55,7 +55,7 @@ class PlatformModule {
 }
 
 export async function runService<E extends ServiceEnv>(options: ServiceOptions<E>): Promise<void> {
-  const env = readEnvOrExit(options);
+  const env = readEnvOrExit(options.name, options.readEnv);
   const log = createLogger(options.name, env);
   try {
     await start(options, env, log);
@@ -124,14 +124,4 @@ async function closeAll(closers: (() => Promise<unknown>)[], log: Logger): Promi
   }
   log.info('stopped');
   return clean;
-}
-
-function readEnvOrExit<E extends ServiceEnv>({ name, readEnv }: ServiceOptions<E>): E {
-  try {
-    return readEnv();
-  } catch (error) {
-    if (!(error instanceof EnvError)) throw error;
-    for (const line of error.lines) process.stderr.write(`${name}: ${line}\n`);
-    process.exit(1);
-  }
 }

@@ -4,7 +4,7 @@
  * organisation and name; nobody is removed. Passwords are stored as Argon2id hashes only.
  */
 import { readFile } from 'node:fs/promises';
-import { migrate, parseMessage } from '#platform';
+import { migrate, parseMessage, readEnvOrExit } from '#platform';
 import { readEnv } from '../env.js';
 import { createOrm } from '../orm.js';
 import { DirectoryFile, importDirectory } from './import.js';
@@ -20,7 +20,7 @@ if ('violations' in parsed) {
     process.stderr.write(`${file}: ${violation.field}: ${violation.message}\n`);
   process.exit(1);
 }
-const env = readEnv();
+const env = readEnvOrExit('directory:import', readEnv);
 const orm = await createOrm(env);
 try {
   await migrate(orm, env.DATABASE_URL);
