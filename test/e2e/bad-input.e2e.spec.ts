@@ -46,6 +46,11 @@ interface Case {
   send: () => Promise<Response>;
 }
 
+function request(api: Api, method: string, path: string, body?: string): Promise<Response> {
+  const headers = { authorization: `Bearer ${api.token}`, ...(body && { 'content-type': 'application/json' }) };
+  return fetch(world.services.apiUrl + path, { method, headers, ...(body && { body }) });
+}
+
 function patch(api: Api | null, id: string, body: string, type = 'application/json'): Promise<Response> {
   const headers = { 'content-type': type, ...(api && { authorization: `Bearer ${api.token}` }) };
   return fetch(`${world.services.apiUrl}/tickets/${id}`, { method: 'PATCH', headers, body });
@@ -103,6 +108,24 @@ const CASES: Case[] = [
     codes: ['actor_not_employee'],
     send: () => patch(customer, ticketId, good),
   },
+  {
+    title: 'a blank subject and a blank text',
+    status: 422,
+    codes: ['format_invalid', 'format_invalid'],
+    send: () => request(customer, 'POST', '/tickets', JSON.stringify({ subject: ' ', text: '\n' })),
+  },
+  ...['9999999999', 'x', '-1'].map((after) => ({
+    title: `a cursor "${after}" that no list of tickets gave`,
+    status: 422,
+    codes: ['cursor_invalid'],
+    send: () => request(employee, 'GET', `/tickets?after=${after}`),
+  })),
+  ...['x', Buffer.from('-'.repeat(36)).toString('base64url')].map((after) => ({
+    title: `a cursor "${after}" that no list of people gave`,
+    status: 422,
+    codes: ['cursor_invalid'],
+    send: () => request(employee, 'GET', `/people?after=${after}`),
+  })),
   { title: 'broken JSON', status: 400, codes: [], send: () => patch(employee, ticketId, '{"priority":') },
 ];
 

@@ -205,13 +205,13 @@ export class NewReporter {
 /** What the caller says of a new ticket. */
 export class NewTicket {
   @IsString()
-  @IsNotEmpty()
+  @Matches(/\S/, { message: 'subject must not be blank' })
   @MaxLength(255)
   subject: string;
 
   /** The problem in the reporter's words. */
   @IsString()
-  @IsNotEmpty()
+  @Matches(/\S/, { message: 'text must not be blank' })
   @MaxLength(MAX_TEXT_LENGTH)
   text: string;
 
@@ -434,7 +434,7 @@ export class ListTickets {
 
   /** A person's id, or `none`. */
   @IsOptional()
-  @Matches(/^(none|[0-9a-f-]{36})$/)
+  @Matches(/^(none|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/)
   assignee?: string;
 
   /** The ticket with this number. */

@@ -24,6 +24,9 @@ import { ticketView } from './ticket.view.js';
 /** Keeps a page of the timeline below NATS's limit for one message, with room for its JSON escapes. */
 const MAX_PAGE_TEXT_BYTES = 600_000;
 
+/** PostgreSQL's integer. */
+const MAX_NUMBER = 2_147_483_647;
+
 const viewerUnknown = () => refuse({ field: 'viewerId', code: 'viewer_unknown', message: 'the account is not active' });
 const ticketUnknown = () => refuse({ field: 'ticketId', code: 'ticket_unknown', message: 'there is no such ticket' });
 const cursorInvalid = () => refuse({ field: 'after', code: 'cursor_invalid', message: 'not a cursor of this list' });
@@ -60,7 +63,7 @@ export class TicketQueries implements OnModuleInit {
 
   async list(query: ListTickets): Promise<TicketPage | Refused> {
     const after = query.after === undefined ? null : Number(query.after);
-    if (after !== null && !Number.isSafeInteger(after)) return cursorInvalid();
+    if (after !== null && !(Number.isInteger(after) && after > 0 && after <= MAX_NUMBER)) return cursorInvalid();
     const viewer = await this.viewer(query.viewerId);
     if (!viewer) return viewerUnknown();
     const conditions: string[] = [];
