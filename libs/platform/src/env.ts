@@ -2,6 +2,7 @@
  * Settings come from environment variables into one class-validator class per app: its fields are the documentation,
  * the defaults and the checks. A wrong value stops the start with one line per wrong variable.
  */
+import 'reflect-metadata';
 import { plainToInstance } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString, IsUrl, Max, Min, validateSync } from 'class-validator';
 

@@ -1,10 +1,13 @@
 /**
  * A durable JetStream pull consumer as a Nest transport: facts in, one handler per event type.
  *
- * A handler returns what is to become of the message: done → ack; retry → nak with a delay; discard → dead letter and
+ * A handler returns what is to become of the message: done → ack; retry → again after a while; discard → dead letter and
  * term. A handler that throws is retried with growing delays and then dead-lettered, so a poison message never blocks
- * the others and never vanishes. Messages with the same subject (type and ticket) are handled one after another, and a
- * ticket's messages in order, as long as one process consumes. Works on nats-server 2.9.
+ * the others and never vanishes.
+ *
+ * A ticket's events are handled one after another, in order, as long as one process consumes: a short retry happens in
+ * place while the ticket's later events wait. After a long one (LONGEST_HOLD_MS) they may overtake it; each event's
+ * `sequence` tells. Works on nats-server 2.9.
  */
 import { CloudEvent, TICKET_STREAM, TICKET_SUBJECTS, type EventContract } from '#contracts';
 import { type CustomTransportStrategy, EventPattern, Server, type MessageHandler } from '@nestjs/microservices';
@@ -19,6 +22,7 @@ import {
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import { lastValueFrom } from 'rxjs';
 import { runInContext } from './context.js';
+import { pause } from './leader.js';
 import type { Logger } from './logging.js';
 import { ensureTicketStream } from './ticket-stream.js';
 import { parseMessage } from './validation.js';
@@ -49,13 +53,16 @@ export interface JetStreamOptions {
 }
 
 const RETRY_DELAYS_MS = [500, 2_000, 10_000, 60_000, 300_000];
+const MAX_ATTEMPTS = 8;
+/** Up to this delay a ticket's later events wait for the one that is retried. */
+const LONGEST_HOLD_MS = 10_000;
 
 export class JetStreamStrategy extends Server implements CustomTransportStrategy {
   override readonly transportId = JETSTREAM;
   override readonly propagatesEventHandlerErrors = true;
   private messages?: ConsumerMessages;
   private loop?: Promise<void>;
-  private closing = false;
+  private readonly stopping = new AbortController();
   private readonly inFlight = new Set<Promise<void>>();
   /** Per ticket, the end of its queue. */
   private readonly tails = new Map<string, Promise<void>>();
@@ -75,13 +82,13 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
 
   /** A fresh nats-server may have lost the stream and the consumer: make them again and go on. */
   private async consumeForEver(): Promise<void> {
-    while (!this.closing) {
+    while (!this.stopping.signal.aborted) {
       try {
         await this.consume();
       } catch (error) {
-        if (this.closing) return;
+        if (this.stopping.signal.aborted) return;
         this.log.warn({ err: error }, 'event consumer interrupted');
-        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        await pause(1_000, this.stopping.signal);
       }
     }
   }
@@ -101,7 +108,7 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
     });
     const consumer = await jetstream(this.connection).consumers.get(TICKET_STREAM, durable);
     this.messages = await consumer.consume({ max_messages: concurrency * 4, abort_on_missing_resource: true });
-    if (this.closing) this.messages.stop();
+    if (this.stopping.signal.aborted) this.messages.stop();
     for await (const message of this.messages) {
       this.enqueue(message);
       while (this.inFlight.size >= concurrency) await Promise.race(this.inFlight);
@@ -122,17 +129,29 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
   private async handle(message: JsMsg): Promise<void> {
     const keepAlive = setInterval(() => message.working(), (this.options.ackWaitMs ?? 30_000) / 3);
     try {
-      await this.settle(message, await this.dispatch(message));
+      for (let attempt = message.info.deliveryCount; ; attempt++) {
+        const outcome = await this.attempt(message, attempt);
+        const again = typeof outcome === 'object' && 'retryAfterMs' in outcome && outcome.retryAfterMs;
+        if (again === false || again > LONGEST_HOLD_MS || this.stopping.signal.aborted) {
+          return await this.settle(message, outcome);
+        }
+        await pause(again, this.stopping.signal);
+      }
     } catch (error) {
-      const attempt = message.info.deliveryCount;
-      this.log.error({ err: error, subject: message.subject, sequence: message.seq, attempt }, 'event handler failed');
-      const spent = attempt >= (this.options.maxDeliver ?? 8);
-      const delay = RETRY_DELAYS_MS[Math.min(attempt, RETRY_DELAYS_MS.length) - 1] ?? 500;
-      await this.settle(message, spent ? { discard: String(error) } : { retryAfterMs: delay }).catch(() =>
-        message.nak(5_000),
-      );
+      this.log.error({ err: error, subject: message.subject, sequence: message.seq }, 'event not settled');
+      message.nak(5_000); // the dead letter itself could not be written
     } finally {
       clearInterval(keepAlive);
+    }
+  }
+
+  private async attempt(message: JsMsg, attempt: number): Promise<Outcome> {
+    try {
+      return await this.dispatch(message);
+    } catch (error) {
+      this.log.error({ err: error, subject: message.subject, sequence: message.seq, attempt }, 'event handler failed');
+      if (attempt >= (this.options.maxDeliver ?? MAX_ATTEMPTS)) return { discard: String(error) };
+      return { retryAfterMs: RETRY_DELAYS_MS[attempt - 1] ?? RETRY_DELAYS_MS.at(-1)! };
     }
   }
 
@@ -166,7 +185,7 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
   }
 
   async close(): Promise<void> {
-    this.closing = true;
+    this.stopping.abort();
     this.messages?.stop();
     await this.loop;
     await Promise.allSettled(this.inFlight);
