@@ -13,6 +13,7 @@ const sender = 'mara@customer.test';
 beforeAll(async () => {
   world = await startWorld();
   database = new pg.Pool({ connectionString: world.stack.databaseUrl });
+  database.on('error', () => {}); // a closing connection may still hear that its server stops
   await world.stack.addMailbox(sender);
   const { email } = ACCOUNTS.erik;
   employee = await Api.logIn(world.services.apiUrl, email, world.stack.accountPassword(email));
