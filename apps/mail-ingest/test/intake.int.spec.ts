@@ -34,6 +34,7 @@ beforeAll(async () => {
   stack = await startStack({ dir: directory, keepData: false });
   nats = await connectNats(stack.natsUrl, 'test', createLogger('test', { NODE_ENV: 'test', LOG_LEVEL: 'silent' }));
   database = new pg.Pool({ connectionString: stack.databaseUrl });
+  database.on('error', () => {}); // a closing connection may still hear that its server stops
 });
 
 afterAll(async () => {
