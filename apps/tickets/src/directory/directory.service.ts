@@ -104,7 +104,9 @@ const FIRST: [string, string] = ['', '00000000-0000-0000-0000-000000000000'];
 /** A cursor is the last row's id and name. */
 function parseCursor(after: string | undefined): [name: string, id: string] | undefined {
   if (after === undefined) return FIRST;
-  const match = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})([^\0]*)$/u.exec(Buffer.from(after, 'base64url').toString());
+  const match = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})([^\0]*)$/u.exec(
+    Buffer.from(after, 'base64url').toString(),
+  );
   return match ? [match[2]!, match[1]!] : undefined;
 }
 
