@@ -1,4 +1,4 @@
-import { ENV, LOGGER, migrate, Readiness, type Logger } from '#platform';
+import { ENV, LOGGER, migrate, poolOf, Readiness, type Logger } from '#platform';
 import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { DirectoryHandlers } from './directory/directory.handlers.js';
@@ -6,6 +6,9 @@ import { DirectoryService } from './directory/directory.service.js';
 import type { TicketsEnv } from './env.js';
 import { createOrm } from './orm.js';
 import { OutboxRelay } from './outbox/outbox.relay.js';
+import { PolicyStore } from './sla/policy.store.js';
+import { Sweeper } from './sla/sweeper.js';
+import { setTime } from './test-clock.js';
 import { IncomingMailService } from './ticket/incoming-mail.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
@@ -21,13 +24,16 @@ import { TicketService } from './ticket/ticket.service.js';
         const orm = await createOrm(env);
         const applied = await migrate(orm, env.DATABASE_URL);
         if (applied.length > 0) log.info({ applied }, 'schema migrated');
+        await setTime(await poolOf(orm), env.TEST_CLOCK);
         return orm;
       },
     },
+    PolicyStore,
     TicketService,
     IncomingMailService,
     TicketQueries,
     DirectoryService,
+    Sweeper,
     OutboxRelay,
   ],
 })

@@ -1,5 +1,6 @@
-import { parseEnv, ServiceEnv } from '#platform';
-import { IsEmail, IsOptional } from 'class-validator';
+import { EnvError, parseEnv, ServiceEnv } from '#platform';
+import { Transform } from 'class-transformer';
+import { IsBoolean, IsEmail, IsOptional } from 'class-validator';
 
 export class TicketsEnv extends ServiceEnv {
   /** The support address of tickets that did not come by mail: what their mail is sent from and answered to. */
@@ -10,7 +11,18 @@ export class TicketsEnv extends ServiceEnv {
   @IsOptional()
   @IsEmail({ require_tld: false })
   TEAM_ADDRESS?: string;
+
+  /** For tests: time is what the table tickets.test_clock says. Refused in production. */
+  // the implicit conversion takes every text for true
+  @Transform(({ obj }: { obj: Record<string, unknown> }) => String(obj['TEST_CLOCK']) === 'true')
+  @IsBoolean()
+  TEST_CLOCK: boolean = false;
 }
 
 /** @throws EnvError naming every wrong variable */
-export const readEnv = (): TicketsEnv => parseEnv(TicketsEnv, process.env);
+export function readEnv(): TicketsEnv {
+  const env = parseEnv(TicketsEnv, process.env);
+  if (env.TEST_CLOCK && env.NODE_ENV === 'production')
+    throw new EnvError(['TEST_CLOCK: must not be set in production']);
+  return env;
+}

@@ -19,7 +19,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { event, type ClassOf } from './contract.js';
-import { FieldChangeView, TicketView, VISIBILITIES, AuthorView, type Visibility } from './ticket.message.js';
+import { FieldChangeView, Recipient, TicketView, VISIBILITIES, AuthorView, type Visibility } from './ticket.message.js';
 
 export const TICKET_STREAM = 'TICKETS';
 export const TICKET_SUBJECTS = 'ticket.>';
@@ -58,21 +58,6 @@ export class CloudEvent<Data = unknown> {
 
   @IsObject()
   data: Data;
-}
-
-/** Somebody who is to be told by mail, with the reason. The actor is never among them. */
-export class Recipient {
-  @IsIn(['reporter', 'participant', 'assignee', 'former_assignee', 'lead'])
-  role: 'reporter' | 'participant' | 'assignee' | 'former_assignee' | 'lead';
-
-  @IsIn(['employee', 'customer'])
-  kind: 'employee' | 'customer';
-
-  @IsString()
-  name: string;
-
-  @IsString()
-  email: string;
 }
 
 /** What an answer needs to land in the reader's thread. */
@@ -160,12 +145,47 @@ export class TicketBreached extends TicketEventData {
   at: string;
 }
 
+/** A share of the time to assign or to resolve was used up at `at`: the promise can still be kept. */
+export class TicketWarned extends TicketEventData {
+  @IsIn(['assign', 'resolve'])
+  clock: 'assign' | 'resolve';
+
+  /** Of the budget, 1 to 99. */
+  @IsInt()
+  percent: number;
+
+  @IsISO8601()
+  at: string;
+}
+
+/** A broken promise was still broken at `at`: a step of the policy's ladder. */
+export class TicketOverdue extends TicketEventData {
+  @IsIn(['assign', 'resolve'])
+  clock: 'assign' | 'resolve';
+
+  /** Business seconds since the due time. */
+  @IsInt()
+  overdueSeconds: number;
+
+  @IsISO8601()
+  at: string;
+}
+
 export const ticketCreated = event('ticket.created.v1', TicketCreated);
 export const ticketMessageAdded = event('ticket.message_added.v1', TicketMessageAdded);
 export const ticketUpdated = event('ticket.updated.v1', TicketUpdated);
+export const ticketWarned = event('ticket.warned.v1', TicketWarned);
 export const ticketBreached = event('ticket.breached.v1', TicketBreached);
+export const ticketOverdue = event('ticket.overdue.v1', TicketOverdue);
 
-export const TICKET_EVENTS = [ticketCreated, ticketMessageAdded, ticketUpdated, ticketBreached] as const;
+export const TICKET_EVENTS = [
+  ticketCreated,
+  ticketMessageAdded,
+  ticketUpdated,
+  ticketWarned,
+  ticketBreached,
+  ticketOverdue,
+] as const;
 
 /** The subject that an event of this ticket is published under. */
 export function eventSubject(type: string, ticketNumber: number): string {

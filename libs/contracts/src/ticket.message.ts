@@ -34,7 +34,7 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
-import { rpc } from './contract.js';
+import { FieldError, rpc } from './contract.js';
 import { Reference } from './directory.message.js';
 
 /** Longest text of one message, note or comment, in UTF-16 code units. */
@@ -184,6 +184,43 @@ export class TicketView {
   closedAt: string | null;
 }
 
+/** Who wrote or did something; personId is null for people whom the directory does not know and for the system. */
+export class AuthorView {
+  @IsOptional()
+  @IsUUID()
+  personId: string | null;
+
+  @IsString()
+  name: string;
+
+  @IsOptional()
+  @IsString()
+  email: string | null;
+}
+
+export class FieldChangeView {
+  @IsString()
+  field: string;
+
+  @IsOptional()
+  @IsString()
+  before: string | null;
+
+  @IsOptional()
+  @IsString()
+  after: string | null;
+
+  /** With `assignee` and `infrastructure`: whose id `before` is. */
+  @IsOptional()
+  @IsString()
+  beforeName?: string;
+
+  /** With `assignee` and `infrastructure`: whose id `after` is. */
+  @IsOptional()
+  @IsString()
+  afterName?: string;
+}
+
 // ---------------------------------------------------------------------------------------------------------- create
 
 /** For whom an employee opens a ticket: somebody known (personId) or anybody with a name and an address. */
@@ -311,6 +348,19 @@ export class TicketChange {
   @IsOptional()
   @IsString()
   resolutionType?: string;
+
+  /** The id of the network infrastructure that it belongs to; null when it is not known any more. */
+  @IsOptional()
+  @IsString()
+  infrastructure?: string | null;
+
+  /**
+   * When you expect it to be resolved, an instant in ISO 8601 with its offset; shown instead of the computed one until it
+   * has passed, with the comment as its reason. null takes it back.
+   */
+  @IsOptional()
+  @IsString()
+  resolutionEta?: string | null;
 }
 
 export class UpdateTicket {
@@ -358,6 +408,86 @@ export class UpdateResult {
 
 /** Refuses with the domain's codes, `ticket_unknown` or `idempotency_key_reused`. */
 export const updateTicket = rpc('tickets.update.v1', UpdateTicket, UpdateResult);
+
+/** Somebody who is to be told by mail, with the reason. The actor is never among them. */
+export class Recipient {
+  @IsIn(['reporter', 'participant', 'assignee', 'former_assignee', 'lead', 'contact'])
+  role: 'reporter' | 'participant' | 'assignee' | 'former_assignee' | 'lead' | 'contact';
+
+  @IsIn(['employee', 'customer'])
+  kind: 'employee' | 'customer';
+
+  @IsString()
+  name: string;
+
+  @IsString()
+  email: string;
+}
+
+export class PreviewUpdate {
+  @IsUUID()
+  actorId: string;
+
+  @IsUUID()
+  ticketId: string;
+
+  @IsOptional()
+  @IsInt()
+  expectedVersion?: number;
+
+  @ValidateNested()
+  @Type(() => TicketChange)
+  change: TicketChange;
+
+  @IsOptional()
+  @IsArray()
+  @IsString({ each: true })
+  unknownFields?: string[];
+}
+
+/** What an update would do at this instant. */
+export class UpdatePreview {
+  /** False when it would be refused; `refusals` says why. */
+  @IsBoolean()
+  accepted: boolean;
+
+  @IsArray()
+  @ValidateNested({ each: true })
+  @Type(() => FieldError)
+  refusals: FieldError[];
+
+  /** False when every named value is the present one. */
+  @IsBoolean()
+  changed: boolean;
+
+  @IsArray()
+  @ValidateNested({ each: true })
+  @Type(() => FieldChangeView)
+  changes: FieldChangeView[];
+
+  @IsArray()
+  @IsIn(FIX_CODES, { each: true })
+  fixes: FixCode[];
+
+  /** The ticket with its clocks as it is. */
+  @ValidateNested()
+  @Type(() => TicketView)
+  before: TicketView;
+
+  /** The ticket with its clocks as it would be. */
+  @ValidateNested()
+  @Type(() => TicketView)
+  after: TicketView;
+
+  /** Who would be told. */
+  @IsArray()
+  @ValidateNested({ each: true })
+  @Type(() => Recipient)
+  recipients: Recipient[];
+}
+
+/** Tries an update and changes nothing. Refuses only with `actor_unknown`, `actor_not_employee` or `ticket_unknown`. */
+export const previewUpdate = rpc('tickets.preview.v1', PreviewUpdate, UpdatePreview);
 
 // -------------------------------------------------------------------------------------------------------- messages
 
@@ -469,20 +599,6 @@ export class TicketPage {
 /** Newest first, stable while tickets come and go. Refuses with `viewer_unknown` or `cursor_invalid`. */
 export const listTickets = rpc('tickets.list.v1', ListTickets, TicketPage);
 
-/** Who wrote or did something; personId is null for people whom the directory does not know and for the system. */
-export class AuthorView {
-  @IsOptional()
-  @IsUUID()
-  personId: string | null;
-
-  @IsString()
-  name: string;
-
-  @IsOptional()
-  @IsString()
-  email: string | null;
-}
-
 export class AttachmentView {
   @IsUUID()
   id: string;
@@ -504,29 +620,6 @@ export class AttachmentView {
   @IsOptional()
   @IsString()
   contentId: string | null;
-}
-
-export class FieldChangeView {
-  @IsString()
-  field: string;
-
-  @IsOptional()
-  @IsString()
-  before: string | null;
-
-  @IsOptional()
-  @IsString()
-  after: string | null;
-
-  /** With `assignee`: whose id `before` is. */
-  @IsOptional()
-  @IsString()
-  beforeName?: string;
-
-  /** With `assignee`: whose id `after` is. */
-  @IsOptional()
-  @IsString()
-  afterName?: string;
 }
 
 export const ENTRY_KINDS = ['message', 'note', 'change'] as const;

@@ -19,9 +19,13 @@ function shown(ticket: Ticket): [FieldChange['field'], string | null][] {
     ['suspendedUntil', ticket.suspension ? isoInstant(ticket.suspension.until) : null],
     ['closeResolutionType', ticket.suspension?.closeResolutionType ?? null],
     ['resolutionType', ticket.resolutionType],
+    ['infrastructure', ticket.infrastructureId],
+    ['resolutionEta', ticket.estimate ? isoInstant(ticket.estimate.at) : null],
+    ['policyVersion', String(ticket.policyVersion)],
   ];
 }
 
-function isoInstant(instant: Instant): string {
+/** @returns e.g. `2026-03-02T13:00:00Z` */
+export function isoInstant(instant: Instant): string {
   return new Date(instant * 1000).toISOString().replace('.000Z', 'Z');
 }

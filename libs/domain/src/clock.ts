@@ -18,6 +18,8 @@ export function start(budgetSeconds: Seconds, now: Instant): Clock {
     state: 'running',
     breached: false,
     everBreached: false,
+    warnedPercent: 0,
+    rungsTaken: 0,
     outcome: null,
   };
 }
@@ -34,6 +36,12 @@ export function dueAt(clock: Clock, calendar: Calendar): Instant | null {
   // Counted back, so that a pause does not move it. What was not broken before the clock went on breaks from there on.
   if (clock.breached && left <= 0) return subtract(calendar, clock.runningSince, -left);
   return add(calendar, clock.runningSince, Math.max(left, 0));
+}
+
+/** When a running clock has used this much of its budget: the start of this run when it had by then. Null unless running. */
+export function usedAt(clock: Clock, calendar: Calendar, seconds: Seconds): Instant | null {
+  if (clock.runningSince === null) return null;
+  return add(calendar, clock.runningSince, Math.max(seconds - clock.consumedSeconds, 0));
 }
 
 /** Alive: still a promise to keep. Priorities touch only clocks that are alive. */
@@ -89,18 +97,37 @@ export function escalate(
   mode: EscalationMode,
 ): Clock {
   if (!isAlive(clock)) return clock;
-  if (mode === 'retroactive') return extend(clock, target.newSeconds - target.oldSeconds);
+  if (mode === 'retroactive') return extend(clock, calendar, now, target.newSeconds - target.oldSeconds);
   const left = remaining(clock, calendar, now);
-  if (mode === 'reset_capped' && left < target.newSeconds) return rebase(clock, target.newSeconds, left, now);
-  return { ...rebase(clock, target.newSeconds, target.newSeconds, now), breached: false };
+  if (mode === 'reset_capped' && left < target.newSeconds) {
+    return forgetWarnings(rebase(clock, target.newSeconds, left, now), calendar, now);
+  }
+  return { ...rebase(clock, target.newSeconds, target.newSeconds, now), ...UNBROKEN, warnedPercent: 0 };
 }
 
 /** A less urgent priority: the same promise with the difference of the targets on top. Never makes it due earlier. */
 export function deEscalate(clock: Clock, calendar: Calendar, now: Instant, target: TargetChange): Clock {
   const more = target.newSeconds - target.oldSeconds;
   if (!isAlive(clock) || more <= 0) return clock;
-  const extended = extend(clock, more);
-  return { ...extended, breached: extended.breached && remaining(extended, calendar, now) < 0 };
+  return mend(extend(clock, calendar, now, more), calendar, now);
+}
+
+/**
+ * Other terms from now on: what was consumed stays consumed, as the old calendar counted it; the difference of the
+ * targets goes to the budget, and the rest is counted by whoever asks next with the new calendar.
+ */
+export function changeTerms(clock: Clock, oldCalendar: Calendar, now: Instant, target: TargetChange): Clock {
+  if (!isAlive(clock)) return clock;
+  const counted = rebase(clock, clock.budgetSeconds, remaining(clock, oldCalendar, now), now);
+  const more = target.newSeconds - target.oldSeconds;
+  return more === 0 ? counted : mend(extend(counted, oldCalendar, now, more), oldCalendar, now);
+}
+
+const UNBROKEN = { breached: false, rungsTaken: 0 };
+
+/** A promise that was broken is whole again when more time makes up for it. */
+function mend(clock: Clock, calendar: Calendar, now: Instant): Clock {
+  return clock.breached && remaining(clock, calendar, now) >= 0 ? { ...clock, ...UNBROKEN } : clock;
 }
 
 function consumed(clock: Clock, calendar: Calendar, now: Instant): Seconds {
@@ -108,8 +135,14 @@ function consumed(clock: Clock, calendar: Calendar, now: Instant): Seconds {
   return clock.consumedSeconds + elapsed(calendar, clock.runningSince, now);
 }
 
-function extend(clock: Clock, seconds: Seconds): Clock {
-  return { ...clock, budgetSeconds: clock.budgetSeconds + seconds };
+function extend(clock: Clock, calendar: Calendar, now: Instant, seconds: Seconds): Clock {
+  return forgetWarnings({ ...clock, budgetSeconds: clock.budgetSeconds + seconds }, calendar, now);
+}
+
+/** With more time a share lies ahead again that somebody was warned of already: they are warned again. */
+function forgetWarnings(clock: Clock, calendar: Calendar, now: Instant): Clock {
+  const share = Math.floor((100 * consumed(clock, calendar, now)) / clock.budgetSeconds);
+  return { ...clock, warnedPercent: Math.max(0, Math.min(clock.warnedPercent, share)) };
 }
 
 function rebase(clock: Clock, budgetSeconds: Seconds, left: Seconds, now: Instant): Clock {

@@ -11,3 +11,5 @@ export * from './update.js';
 export * from './message.js';
 export * from './told.js';
 export * from './view.js';
+export * from './terms.js';
+export * from './history.js';

@@ -1,4 +1,4 @@
-import type { Instant, Person, Ticket } from './ticket.js';
+import type { ClockName, Instant, Person, Seconds, Ticket } from './ticket.js';
 
 /** Why a change is refused. A refusal is a value: nothing was applied. */
 export const REFUSAL_CODES = [
@@ -23,6 +23,11 @@ export const REFUSAL_CODES = [
   'suspended_time_too_long',
   'suspension_cause_required',
   'suspension_cause_unknown',
+  'infrastructure_not_registered',
+  'resolution_eta_invalid',
+  'resolution_eta_not_future',
+  'resolution_eta_too_late',
+  'resolution_eta_with_close',
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
@@ -55,22 +60,39 @@ export interface FieldChange {
     | 'suspensionCause'
     | 'suspendedUntil'
     | 'closeResolutionType'
-    | 'resolutionType';
+    | 'resolutionType'
+    | 'infrastructure'
+    | 'resolutionEta'
+    | 'policyVersion';
   before: string | null;
   after: string | null;
 }
 
-/** What time alone did to a ticket, stamped with its true instant, whoever noticed when. */
+/**
+ * What time alone did to a ticket, stamped with its true instant, whoever noticed when. A warning and a step of the
+ * ladder only tell somebody: they are no change, so the version stays.
+ */
 export interface Settlement {
-  type: 'assign_breached' | 'resolve_breached' | 'suspension_expired';
+  type: 'suspension_expired' | `${ClockName}_${'warned' | 'breached' | 'overdue'}`;
   at: Instant;
+  /** Of a warning: the share of the budget that is used up. */
+  percent?: number;
+  /** Of a step of the ladder: how long the clock has been overdue, in business seconds. */
+  overdueSeconds?: Seconds;
   /** For an expiry: what became of the ticket. Empty for breaches. */
   changes: FieldChange[];
   told: Told[];
 }
 
-/** Somebody who is to be told. `lead` stands for the team when nobody is assigned (and for every breach). */
-export type Told = { role: 'reporter' } | { role: 'assignee' | 'former_assignee'; personId: string } | { role: 'lead' };
+/**
+ * Somebody who is to be told. `lead` stands for the team when nobody is assigned (and for every breach), `contact` for
+ * an address that the policy's ladder names.
+ */
+export type Told =
+  | { role: 'reporter' }
+  | { role: 'assignee' | 'former_assignee'; personId: string }
+  | { role: 'lead' }
+  | { role: 'contact'; email: string };
 
 /** Looks up people that a rule needs to know; undefined when the directory does not know the id. */
 export type People = (id: string) => Person | undefined;
@@ -78,6 +100,8 @@ export type People = (id: string) => Person | undefined;
 export interface Context {
   now: Instant;
   people: People;
+  /** Whether a network infrastructure is registered under this id; by default none is. */
+  infrastructures?: (id: string) => boolean;
 }
 
 export type Refused = { refusals: Refusal[] };

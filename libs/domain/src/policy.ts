@@ -28,6 +28,14 @@ export interface Targets {
   resolveSeconds: Seconds;
 }
 
+/** A step of the ladder after a broken promise. */
+export interface Rung {
+  /** Business seconds that the clock has been overdue. */
+  overdueSeconds: Seconds;
+  /** Who is told then: the `assignee`, the team's `lead`, or somebody by address. */
+  tell: readonly string[];
+}
+
 /** The service-level policy: what is promised, and the choices that the product keeps configurable. */
 export interface Policy {
   version: number;
@@ -38,6 +46,10 @@ export interface Policy {
   /** A customer's message reopens a ticket closed at most this long ago. */
   reopenWindowSeconds: Seconds;
   escalationMode: EscalationMode;
+  /** Shares of a clock's budget, in percent and ascending, at which the assignee is warned. */
+  warningPercents: readonly number[];
+  /** Whom to tell of a promise that stays broken, ascending; of the breach itself assignee and lead hear in any case. */
+  ladder: readonly Rung[];
 }
 
 const MINUTE = 60;
@@ -62,4 +74,6 @@ export const DEFAULT_POLICY: Policy = {
   maxSuspensionSeconds: 90 * DAY,
   reopenWindowSeconds: 14 * DAY,
   escalationMode: 'reset',
+  warningPercents: [50, 80],
+  ladder: [{ overdueSeconds: 4 * HOUR, tell: ['lead'] }],
 };

@@ -197,6 +197,7 @@ function names(told: Told[], ticket: Ticket): string[] {
   return told
     .map((one) => {
       if (one.role === 'lead') return 'role:lead';
+      if (one.role === 'contact') return one.email;
       return one.role === 'reporter' ? (ticket.reporter.personId ?? 'reporter') : one.personId;
     })
     .sort();
@@ -221,6 +222,9 @@ function policyOf(calendar: string): Policy {
     maxSuspensionSeconds: config.maxSuspend,
     reopenWindowSeconds: config.reopenWindow,
     escalationMode: file.escalationMode,
+    // the examples speak of breaches only
+    warningPercents: [],
+    ladder: [],
   };
 }
 

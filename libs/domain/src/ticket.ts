@@ -65,6 +65,7 @@ export interface Reporter {
   email: string | null;
 }
 
+export type ClockName = 'assign' | 'resolve';
 export type ClockState = 'running' | 'paused' | 'stopped';
 export type ClockOutcome = 'met' | 'missed';
 
@@ -79,6 +80,10 @@ export interface Clock {
   breached: boolean;
   /** Some promise of this clock was broken; never cleared. */
   everBreached: boolean;
+  /** Nobody is warned again of this share of the budget or of a smaller one, in percent; 0 when nobody was warned. */
+  warnedPercent: number;
+  /** How many steps of the policy's ladder have been taken since the present promise broke. */
+  rungsTaken: number;
   /** Set when the clock stops. */
   outcome: ClockOutcome | null;
 }

@@ -61,13 +61,31 @@ describe('who is told of what time did', () => {
     closeResolutionType: 'no_response',
     suspendedSeconds: HOUR,
   });
-  const toldAfter = (ticket: Ticket, now: number) =>
-    settle(ticket, DEFAULT_POLICY, now, people).settlements.map(({ told }) => told);
+  const toldAfter = (ticket: Ticket, now: number, types = /./) =>
+    settle(ticket, DEFAULT_POLICY, now, people).settlements.flatMap(({ type, told }) =>
+      types.test(type) ? [told] : [],
+    );
+
+  it('of a promise that may break: the assignee, else the lead', () => {
+    expect(toldAfter(taken, T0 + 12 * HOUR)).toEqual([[assignee('emp1')]]);
+    expect(toldAfter(newTicket(), T0 + 2 * HOUR)).toEqual([[lead]]);
+    expect(toldAfter({ ...taken, assigneeId: 'gone' }, T0 + 12 * HOUR)).toEqual([[lead]]);
+  });
+
+  it('of a promise that stays broken: whom the ladder names, each once', () => {
+    const tell = ['lead', 'assignee', 'night@example.com', 'lead'];
+    const ladder = [{ overdueSeconds: HOUR, tell }];
+    const settled = settle(taken, { ...DEFAULT_POLICY, ladder }, T0 + 25 * HOUR, people);
+    expect(settled.settlements.at(-1)).toMatchObject({
+      type: 'resolve_overdue',
+      told: [lead, assignee('emp1'), { role: 'contact', email: 'night@example.com' }],
+    });
+  });
 
   it('of a breach: the assignee and the lead', () => {
-    expect(toldAfter(taken, T0 + 24 * HOUR + 1)).toEqual([[assignee('emp1'), lead]]);
-    expect(toldAfter(newTicket(), T0 + 24 * HOUR + 1)).toEqual([[lead], [lead]]);
-    expect(toldAfter({ ...taken, assigneeId: 'gone' }, T0 + 24 * HOUR + 1)).toEqual([[lead]]);
+    expect(toldAfter(taken, T0 + 24 * HOUR + 1, /breached/)).toEqual([[assignee('emp1'), lead]]);
+    expect(toldAfter(newTicket(), T0 + 24 * HOUR + 1, /breached/)).toEqual([[lead], [lead]]);
+    expect(toldAfter({ ...taken, assigneeId: 'gone' }, T0 + 24 * HOUR + 1, /breached/)).toEqual([[lead]]);
   });
 
   it('of work that goes on: the assignee, else the lead', () => {

@@ -3,6 +3,7 @@
  * Employees' internal notes never reach a customer.
  */
 import type { FieldChange, People, Told } from './outcome.js';
+import type { Rung } from './policy.js';
 import type { Ticket } from './ticket.js';
 
 /** Who did it: a person's id, somebody whom the directory does not know, or nobody (time alone). */
@@ -24,6 +25,20 @@ export function toldOfChanges(
 /** A broken promise goes to the assignee and always to the team's lead. */
 export function toldOfBreach(ticket: Ticket, people: People): Told[] {
   return eachOnce([...assignee(ticket), lead], ticket, people, null);
+}
+
+/** A promise that may break soon concerns who can still keep it. */
+export function toldOfWarning(ticket: Ticket, people: People): Told[] {
+  return assigneeElseLead(ticket, people, null);
+}
+
+/** A promise that stays broken: whom the policy's ladder names. */
+export function toldOfRung({ tell }: Rung, ticket: Ticket, people: People): Told[] {
+  const candidates = tell.flatMap((one) => {
+    if (one === 'assignee') return assignee(ticket);
+    return one === 'lead' ? [lead] : [{ role: 'contact' as const, email: one }];
+  });
+  return eachOnce(candidates, ticket, people, null);
 }
 
 /** Work that goes on by itself concerns who works on it; a ticket that closed by itself concerns the reporter too. */
@@ -94,11 +109,12 @@ function eachOnce(candidates: Told[], ticket: Ticket, people: People, actor: Act
 /** The same for two roles of one person. */
 function whoIs(told: Told, ticket: Ticket): string {
   if (told.role === 'lead') return TEAM_LEAD;
+  if (told.role === 'contact') return told.email;
   return told.role === 'reporter' ? (ticket.reporter.personId ?? UNKNOWN_REPORTER) : told.personId;
 }
 
 function canBeTold(told: Told, { reporter: { personId, email } }: Ticket, people: People): boolean {
-  if (told.role === 'lead') return true;
+  if (told.role === 'lead' || told.role === 'contact') return true;
   if (told.role !== 'reporter') return people(told.personId)?.active === true;
   return personId === null ? email !== null : people(personId)?.active !== false;
 }

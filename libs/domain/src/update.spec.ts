@@ -5,8 +5,9 @@
  * assigned. The others have been emp1's since one hour. Suspended: pending_customer, since five hours, for ten days.
  * Closed: as fixed, since five hours.
  */
-import { accepted, codes, DAY, HOUR, newTicket, T0, update, updated } from '../test/world.js';
+import { accepted, codes, DAY, HOUR, newTicket, people, person, T0, update, updated } from '../test/world.js';
 import {
+  applyUpdate,
   clocksView,
   DEFAULT_POLICY,
   isAlive,
@@ -439,7 +440,15 @@ describe('more about updates', () => {
     const ticket = tickets.suspended;
     const result = accepted(update(ticket, T0 + 20 * DAY, { status: 'in_progress' }));
     expect(result).toMatchObject({ changed: false, fixes: [] });
-    expect(result.settlements.map(({ type }) => type)).toEqual(['suspension_expired', 'resolve_breached']);
+    const types = result.settlements.map(({ type }) => type);
+    expect(types).toEqual([
+      'suspension_expired',
+      'resolve_warned',
+      'resolve_warned',
+      'resolve_breached',
+      'resolve_overdue',
+    ]);
+    // a warning and a step of the ladder are no change
     expect(result.ticket.version).toBe(ticket.version + 2);
   });
 
@@ -503,3 +512,47 @@ function described(result: Parameters<typeof accepted>[0]): Result & { changed: 
 function describedClock(clock: Clock, seconds: number | null): string {
   return isAlive(clock) ? left((seconds ?? NaN) / HOUR, clock.state) : String(clock.outcome);
 }
+
+describe('what is said about a ticket', () => {
+  const known = (id: string) => id === 'zrh-core-1';
+  const tell = (ticket: Ticket, change: TicketChange) =>
+    applyUpdate(ticket, { comment: 'because', ...change }, DEFAULT_POLICY, {
+      now: NOW,
+      people,
+      actor: person('emp1'),
+      infrastructures: known,
+    });
+
+  it('the network infrastructure is set, changed and taken back, also of a closed ticket', () => {
+    for (const ticket of [tickets.open, tickets.suspended, tickets.closed]) {
+      const set = accepted(tell(ticket, { infrastructure: 'zrh-core-1' }));
+      expect(set.changes).toEqual([{ field: 'infrastructure', before: null, after: 'zrh-core-1' }]);
+      expect(accepted(tell(set.ticket, { infrastructure: null })).ticket.infrastructureId).toBeNull();
+      expect(accepted(tell(set.ticket, { infrastructure: 'zrh-core-1' })).changed).toBe(false);
+    }
+    expect(codes(tell(tickets.open, { infrastructure: 'moon-1' }))).toEqual(['infrastructure_not_registered']);
+    expect(codes(update(tickets.open, NOW, { infrastructure: 'zrh-core-1' }))).toEqual([
+      'infrastructure_not_registered',
+    ]);
+  });
+
+  it("an employee's forecast is shown with its source until it has passed, and the comment is its reason", () => {
+    const told = accepted(tell(tickets.open, { resolutionEta: NOW + 3 * HOUR, comment: 'The part arrives then.' }));
+    expect(told.ticket.estimate).toEqual({ at: NOW + 3 * HOUR, reason: 'The part arrives then.', byPersonId: 'emp1' });
+    expect(told.changes.map(({ field }) => field)).toEqual(['resolutionEta']);
+    const shown = (now: number) => clocksView(told.ticket, DEFAULT_POLICY, now);
+    expect(shown(NOW)).toMatchObject({ resolutionEta: NOW + 3 * HOUR, resolutionEtaSource: 'employee' });
+    expect(shown(NOW + 3 * HOUR)).toMatchObject({ resolutionEtaSource: 'computed' });
+    const back = accepted(tell(told.ticket, { resolutionEta: null }));
+    expect(clocksView(back.ticket, DEFAULT_POLICY, NOW)).toMatchObject({ resolutionEtaSource: 'computed' });
+  });
+
+  it('a forecast is refused that is none', () => {
+    expect(codes(tell(tickets.open, { resolutionEta: NaN }))).toEqual(['resolution_eta_invalid']);
+    expect(codes(tell(tickets.open, { resolutionEta: NOW }))).toEqual(['resolution_eta_not_future']);
+    expect(codes(tell(tickets.open, { resolutionEta: NOW + 11 * 366 * DAY }))).toEqual(['resolution_eta_too_late']);
+    expect(codes(tell(tickets.closed, { resolutionEta: NOW + HOUR }))).toEqual(['ticket_closed']);
+    const closing = { status: 'closed', resolutionType: 'fixed', resolutionEta: NOW + HOUR };
+    expect(codes(tell(tickets.open, closing))).toEqual(['resolution_eta_with_close']);
+  });
+});

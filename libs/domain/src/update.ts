@@ -44,7 +44,8 @@ function apply(settled: Ticket, change: ValidChange, policy: Policy, context: Co
   ticket = reprioritise(ticket, change, policy, now);
   ticket = suspendOrResume(ticket, change, policy, now);
   ticket = moveOn(ticket, change);
-  return repairAssignee(ticket, change, policy, now, actor);
+  ticket = repairAssignee(ticket, change, policy, now, actor);
+  return describe(ticket, change, actor);
 }
 
 function changeAssignee(ticket: Ticket, { assignee }: ValidChange, policy: Policy, now: Instant): Ticket {
@@ -111,4 +112,15 @@ function moveOn(ticket: Ticket, { status }: ValidChange): Ticket {
 function repairAssignee(ticket: Ticket, { status }: ValidChange, policy: Policy, now: Instant, actor: Person): Ticket {
   if (ticket.status !== 'in_progress' || ticket.assigneeId !== null) return ticket;
   return status === 'in_progress' ? assign(ticket, actor.id, policy, now) : { ...ticket, status: 'open' };
+}
+
+/** What is said about a ticket without touching its status or clocks. */
+function describe(ticket: Ticket, change: ValidChange & { comment?: string }, actor: Person): Ticket {
+  const { infrastructure, resolutionEta, comment = '' } = change;
+  const estimate = resolutionEta == null ? null : { at: resolutionEta, reason: comment, byPersonId: actor.id };
+  return {
+    ...ticket,
+    infrastructureId: infrastructure === undefined ? ticket.infrastructureId : infrastructure,
+    estimate: resolutionEta === undefined ? ticket.estimate : estimate,
+  };
 }

@@ -9,6 +9,7 @@ import {
   RESOLUTION_TYPES,
   STATUSES,
   SUSPENSION_CAUSES,
+  type Instant,
   type Person,
   type Priority,
   type ResolutionType,
@@ -30,6 +31,10 @@ export interface TicketChange {
   /** With the cause pending_closed: the resolution type that the ticket will close with. */
   closeResolutionType?: string;
   resolutionType?: string;
+  /** The id of a network infrastructure; null when it is not known any more. */
+  infrastructure?: string | null;
+  /** The employee's own forecast of the resolution, NaN for no instant; null takes it back. The comment is its reason. */
+  resolutionEta?: Instant | null;
   comment?: string;
   /** The version that the caller has seen. */
   expectedVersion?: number;
@@ -46,7 +51,12 @@ export interface ValidChange {
   suspendedSeconds?: Seconds;
   closeResolutionType?: ResolutionType;
   resolutionType?: ResolutionType;
+  infrastructure?: string | null;
+  resolutionEta?: Instant | null;
 }
+
+/** A forecast further ahead than this is a slip of the pen. */
+const MAX_ETA_SECONDS = 10 * 366 * 86_400;
 
 export type Checked = { refusals: Refusal[] } | { valid: ValidChange };
 
@@ -62,6 +72,8 @@ export function validate(
     ...statusRefusals(ticket, change),
     ...resolutionRefusals(ticket, change),
     ...suspensionRefusals(ticket, change, policy),
+    ...infrastructureRefusals(change, context),
+    ...etaRefusals(ticket, change, context),
   ];
   if (refusals.length > 0) return { refusals };
   return { valid: { ...change, ...wholeSeconds(change) } as ValidChange };
@@ -228,6 +240,49 @@ function withoutSuspension(change: TicketChange): Refusal[] {
       'resolution_type_without_close',
       'closeResolutionType',
       'Only a ticket that is pending_closed announces a resolution type.',
+    ),
+  ];
+}
+
+function infrastructureRefusals({ infrastructure }: TicketChange, { infrastructures }: Context): Refusal[] {
+  return refuse(
+    typeof infrastructure === 'string' && infrastructures?.(infrastructure) !== true,
+    'infrastructure_not_registered',
+    'infrastructure',
+    'No network infrastructure with this id is registered.',
+  );
+}
+
+function etaRefusals(ticket: Ticket, change: TicketChange, { now }: Context): Refusal[] {
+  const { resolutionEta } = change;
+  if (resolutionEta === undefined) return [];
+  const status = statusAfter(ticket, change);
+  const field = 'resolutionEta';
+  return [
+    ...refuse(
+      status === 'closed' && ticket.status === 'closed',
+      'ticket_closed',
+      field,
+      'The ticket is closed: it has been resolved already.',
+    ),
+    ...refuse(
+      status === 'closed' && ticket.status !== 'closed',
+      'resolution_eta_with_close',
+      field,
+      'A ticket that is closed now will not be resolved later.',
+    ),
+    ...refuse(Number.isNaN(resolutionEta), 'resolution_eta_invalid', field, 'Must be an instant in ISO 8601.'),
+    ...refuse(
+      resolutionEta !== null && resolutionEta <= now,
+      'resolution_eta_not_future',
+      field,
+      'The forecast must lie in the future.',
+    ),
+    ...refuse(
+      resolutionEta !== null && resolutionEta > now + MAX_ETA_SECONDS,
+      'resolution_eta_too_late',
+      field,
+      'The forecast must lie within ten years.',
     ),
   ];
 }

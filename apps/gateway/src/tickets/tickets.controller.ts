@@ -2,16 +2,18 @@ import {
   createTicket,
   getTicket,
   listTickets,
+  previewUpdate,
   updateTicket,
   NewTicket,
   TicketAnswer,
   TicketChange,
   TicketPage,
+  UpdatePreview,
   UpdateResult,
 } from '#contracts';
 import { Bus } from '#platform';
 import { Body, Controller, Get, Param, Patch, Post, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiOkResponse, ApiTags, refs } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Caller } from '../auth/auth.dto.js';
 import { CurrentCaller } from '../auth/auth.guard.js';
@@ -21,7 +23,7 @@ import { ApiProblems } from '../problems/api-problems.js';
 import { accepted } from '../problems/problem-error.js';
 import { ValidPipe } from '../problems/validation.js';
 import { parseChange } from './change.js';
-import { TicketQuery } from './tickets.dto.js';
+import { TicketQuery, UpdateQuery } from './tickets.dto.js';
 
 @ApiTags('tickets')
 @ApiBearerAuth()
@@ -68,10 +70,13 @@ export class TicketsController {
    * Change assignee, status or priority, with a comment.
    *
    * @remarks Employees only. Only the fields that are named change; what follows from them is repaired and reported in
-   * `fixes`. All broken rules are named at once.
+   * `fixes`. All broken rules are named at once. With `dryRun=true` nothing is changed and nobody is told: the answer is
+   * what would happen, also when the update would be refused.
    */
   @Patch(':id')
   @ApiBody({ type: TicketChange })
+  @ApiExtraModels(UpdateResult, UpdatePreview)
+  @ApiOkResponse({ schema: { oneOf: refs(UpdateResult, UpdatePreview) } })
   @ApiIfMatch()
   @ApiIdempotencyKey()
   @ApiProblems(400, 401, 403, 404, 409, 413, 415, 422, 503, 504)
@@ -79,12 +84,14 @@ export class TicketsController {
     @CurrentCaller() caller: Caller,
     @Param('id', UuidPipe) ticketId: string,
     @Body() body: unknown,
+    @Query(ValidPipe) { dryRun }: UpdateQuery,
     @ExpectedVersion() expectedVersion: number | undefined,
     @IdempotencyKey() idempotencyKey: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<UpdateResult> {
-    const request = { actorId: caller.id, ticketId, expectedVersion, ...parseChange(body), idempotencyKey };
-    const result = accepted(await this.bus.call(updateTicket, request));
+  ): Promise<UpdateResult | UpdatePreview> {
+    const request = { actorId: caller.id, ticketId, expectedVersion, ...parseChange(body) };
+    if (dryRun) return accepted(await this.bus.call(previewUpdate, request));
+    const result = accepted(await this.bus.call(updateTicket, { ...request, idempotencyKey }));
     reply.header('etag', etagOf(result.ticket));
     return result;
   }

@@ -1,7 +1,7 @@
 import { PRIORITIES, STATUSES, type Priority, type Status } from '#domain';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
 
 export class PageQuery {
   /** How many at most. */
@@ -45,6 +45,14 @@ export class TicketQuery extends PageQuery {
   @Min(1)
   @Max(2_147_483_647)
   number?: number;
+}
+
+export class UpdateQuery {
+  /** Only say what would happen. */
+  @ApiPropertyOptional()
+  @Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value))
+  @IsBoolean()
+  dryRun: boolean = false;
 }
 
 function listOf(value: unknown): unknown {

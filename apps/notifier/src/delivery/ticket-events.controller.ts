@@ -6,8 +6,12 @@ import {
   TicketCreated,
   ticketMessageAdded,
   TicketMessageAdded,
+  ticketOverdue,
+  TicketOverdue,
   ticketUpdated,
   TicketUpdated,
+  ticketWarned,
+  TicketWarned,
   type TicketEventData,
 } from '#contracts';
 import { mailSigner, type MailSigner } from '#mail';
@@ -19,6 +23,8 @@ import {
   changeNotifications,
   createdNotifications,
   messageNotifications,
+  overdueNotifications,
+  warningNotifications,
   type Notification,
 } from '../templates/notifications.js';
 import { deliveryOf } from './ledger-mail.js';
@@ -54,6 +60,16 @@ export class TicketEventsController {
   @OnEvent(ticketUpdated)
   updated(event: CloudEvent<TicketUpdated>): Promise<Outcome> {
     return this.deliver(event, changeNotifications(event.data));
+  }
+
+  @OnEvent(ticketWarned)
+  warned(event: CloudEvent<TicketWarned>): Promise<Outcome> {
+    return this.deliver(event, warningNotifications(event.data));
+  }
+
+  @OnEvent(ticketOverdue)
+  overdue(event: CloudEvent<TicketOverdue>): Promise<Outcome> {
+    return this.deliver(event, overdueNotifications(event.data));
   }
 
   @OnEvent(ticketBreached)

@@ -23,6 +23,8 @@ export function changesForCustomer({ changes, ticket }: TicketUpdated): string[]
     statusSentence(changed, ticket),
     changed.assignee && assigneeSentence(ticket),
     changed.priority && `Its priority is now ${words(PRIORITY_WORDS, changed.priority.after)}.`,
+    changed.infrastructure && infrastructureSentence(ticket),
+    changed.resolutionEta && etaSentence(ticket),
   ].filter((sentence) => sentence !== undefined);
 }
 
@@ -68,15 +70,23 @@ function assigneeSentence(ticket: TicketView): string {
     : 'Nobody is in charge of it at the moment; somebody else will take it over.';
 }
 
+function infrastructureSentence({ infrastructure }: TicketView): string {
+  return infrastructure ? `It is now filed under ${infrastructure.name}.` : 'We are looking for what it concerns.';
+}
+
+function etaSentence({ resolutionEta }: TicketView): string {
+  return resolutionEta
+    ? `We now expect to have it settled by ${readableInstant(resolutionEta)}.`
+    : 'We cannot say at the moment when it will be settled.';
+}
+
 /** One line for each changed field: `Status: open → in progress`. */
 export function changesForEmployee({ changes }: TicketUpdated): string[] {
   return changes.map(({ field, before, after, beforeName, afterName }) => {
-    if (field === 'assignee') {
-      // an id would say nothing to a reader
-      const from = before === null ? 'nobody' : (beforeName ?? 'somebody else');
-      return `Assignee: ${from} → ${after === null ? 'nobody' : (afterName ?? 'somebody else')}`;
-    }
-    return `${FIELD_WORDS[field as Field] ?? field}: ${valueWords(field, before)} → ${valueWords(field, after)}`;
+    // an id would say nothing to a reader
+    const shown = (value: string | null, name?: string) =>
+      value === null ? valueWords(field, null) : (name ?? UNNAMED[field] ?? valueWords(field, value));
+    return `${FIELD_WORDS[field as Field] ?? field}: ${shown(before, beforeName)} → ${shown(after, afterName)}`;
   });
 }
 
@@ -88,10 +98,16 @@ const FIELD_WORDS: Record<Field, string> = {
   suspendedUntil: 'Suspended until',
   closeResolutionType: 'To be closed as',
   resolutionType: 'Resolution',
+  infrastructure: 'Infrastructure',
+  resolutionEta: 'Forecast',
+  policyVersion: 'Version of the policy',
 };
 
+/** For ids whose name is not known. */
+const UNNAMED: Partial<Record<string, string>> = { assignee: 'somebody else', infrastructure: 'another one' };
+
 function valueWords(field: string, value: string | null): string {
-  if (value === null) return 'none';
+  if (value === null) return field === 'assignee' ? 'nobody' : 'none';
   switch (field as Field) {
     case 'status':
       return words(STATUS_WORDS, value);
@@ -103,6 +119,7 @@ function valueWords(field: string, value: string | null): string {
     case 'resolutionType':
       return words(RESOLUTION_WORDS, value);
     case 'suspendedUntil':
+    case 'resolutionEta':
       return readableInstant(value);
     default:
       return value;

@@ -13,15 +13,17 @@ import type {
   TicketCreated,
   TicketEventData,
   TicketMessageAdded,
+  TicketOverdue,
   TicketUpdated,
   TicketView,
+  TicketWarned,
 } from '#contracts';
 import { cleanName } from '#mail';
 import { changesForCustomer, changesForEmployee } from './changes.js';
 import { asHtml, asText, type Block, type Letter } from './layout.js';
 import { FIX_WORDS, PRIORITY_WORDS, readableInstant, STATUS_WORDS } from './words.js';
 
-type Template = 'acknowledgement' | 'opened' | 'message' | 'change' | 'breach';
+type Template = 'acknowledgement' | 'opened' | 'message' | 'change' | 'warning' | 'breach' | 'overdue';
 
 export interface Notification {
   recipient: Recipient;
@@ -66,17 +68,27 @@ export function changeNotifications(data: TicketUpdated): Notification[] {
       return [notification(data, recipient, 'change', 'auto-generated', changeForEmployee(data))];
     }
     if (forCustomers.length === 0) return [];
-    const letter = changeForCustomer(data.ticket, recipient, forCustomers);
+    const letter = changeForCustomer(data, recipient, forCustomers);
     return [notification(data, recipient, 'change', 'auto-generated', letter)];
   });
 }
 
-/** Broken promises are talked about in the house. */
+export function warningNotifications(data: TicketWarned): Notification[] {
+  return inTheHouse(data, 'warning', warning(data));
+}
+
 export function breachNotifications(data: TicketBreached): Notification[] {
+  return inTheHouse(data, 'breach', breach(data));
+}
+
+export function overdueNotifications(data: TicketOverdue): Notification[] {
+  return inTheHouse(data, 'overdue', overdue(data));
+}
+
+/** Promises that may break or are broken are talked about in the house. */
+function inTheHouse(data: TicketEventData, template: Template, letter: Letter): Notification[] {
   const employees = data.recipients.filter((recipient) => recipient.kind === 'employee');
-  return readers(employees, data).map((recipient) =>
-    notification(data, recipient, 'breach', 'auto-generated', breach(data)),
-  );
+  return readers(employees, data).map((recipient) => notification(data, recipient, template, 'auto-generated', letter));
 }
 
 function readers(recipients: Recipient[], { thread }: TicketEventData): Recipient[] {
@@ -140,8 +152,9 @@ function answer({ ticket, actor, text }: TicketMessageAdded): Letter {
   };
 }
 
-function changeForCustomer(ticket: TicketView, recipient: Recipient, sentences: string[]): Letter {
-  const eta = ticket.status === 'closed' || ticket.status === 'suspended' ? null : ticket.resolutionEta;
+function changeForCustomer({ ticket, changes }: TicketUpdated, recipient: Recipient, sentences: string[]): Letter {
+  const isSaid = changes.some(({ field }) => field === 'resolutionEta');
+  const eta = isSaid || ticket.status === 'closed' || ticket.status === 'suspended' ? null : ticket.resolutionEta;
   return {
     blocks: [
       greeting(recipient),
@@ -204,12 +217,36 @@ function changeForEmployee(data: TicketUpdated): Letter {
   ]);
 }
 
-function breach({ ticket, clock, at }: TicketBreached): Letter {
-  const promise = clock === 'assign' ? 'assigned' : 'resolved';
+const PROMISED = { assign: 'assigned', resolve: 'resolved' };
+
+function warning({ ticket, clock, percent }: TicketWarned): Letter {
+  const due = clock === 'assign' ? ticket.assignDueAt : ticket.resolveDueAt;
+  const by = due ? ` It is to be ${PROMISED[clock]} by ${readableInstant(due)}.` : '';
   return forEmployees(ticket, [
-    { paragraph: `A promise is broken: ${named(ticket)} was to be ${promise} by ${readableInstant(at)}.` },
+    { paragraph: `${percent} % of the time to ${clock} ${named(ticket)} is used up.${by}` },
     facts(ticket),
   ]);
+}
+
+function breach({ ticket, clock, at }: TicketBreached): Letter {
+  return forEmployees(ticket, [
+    { paragraph: `A promise is broken: ${named(ticket)} was to be ${PROMISED[clock]} by ${readableInstant(at)}.` },
+    facts(ticket),
+  ]);
+}
+
+function overdue({ ticket, clock, overdueSeconds }: TicketOverdue): Letter {
+  const late = `${duration(overdueSeconds)} after it was due`;
+  return forEmployees(ticket, [
+    { paragraph: `A promise is still broken: ${named(ticket)} is not ${PROMISED[clock]}, ${late}.` },
+    facts(ticket),
+  ]);
+}
+
+/** Business time, e.g. `4 h 30 min`. */
+function duration(seconds: number): string {
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  return [hours > 0 && `${hours} h`, minutes > 0 && `${minutes} min`].filter(Boolean).join(' ') || `${seconds} s`;
 }
 
 function forEmployees(ticket: TicketView, blocks: Block[]): Letter {

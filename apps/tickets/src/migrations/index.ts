@@ -1,3 +1,7 @@
 import { Initial } from './0001-initial.js';
+import { PoliciesAndHistory } from './0002-policies-and-history.js';
 
-export const migrations = [{ name: '0001-initial', class: Initial }];
+export const migrations = [
+  { name: '0001-initial', class: Initial },
+  { name: '0002-policies-and-history', class: PoliciesAndHistory },
+];

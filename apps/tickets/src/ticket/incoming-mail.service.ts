@@ -17,12 +17,13 @@ import {
   type AuthorView,
   type IncomingMail,
 } from '#contracts';
-import { applyMessage, DEFAULT_POLICY, type Reporter } from '#domain';
+import { applyMessage, type Reporter } from '#domain';
 import { ENV, isUniqueViolation, sqlOf } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
 import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import type { TicketsEnv } from '../env.js';
+import { PolicyStore } from '../sla/policy.store.js';
 import { recipientsOf } from './recipients.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
@@ -39,9 +40,11 @@ export class IncomingMailService {
     @Inject(MikroORM) private readonly orm: MikroORM,
     @Inject(ENV) private readonly env: TicketsEnv,
     private readonly tickets: TicketService,
+    private readonly policies: PolicyStore,
   ) {}
 
   async accept({ mails }: AcceptMail): Promise<AcceptMailResult> {
+    await this.policies.refresh();
     const run = () => this.orm.em.fork().transactional((em) => this.acceptAll(em, mails), { clear: true });
     // a repeat that ran at the same time has committed first: its results are there now
     const accepted = await run().catch((error: unknown) => {
@@ -56,6 +59,7 @@ export class IncomingMailService {
     const fresh = mails.filter((mail) => !done.has(mail.inboundId));
     if (fresh.length > 0) {
       const batch = await Batch.load(em, fresh);
+      await this.policies.learn(batch.policyVersions());
       const numbers = await nextNumbers(em, fresh.length);
       for (const [index, mail] of fresh.entries()) {
         done.set(mail.inboundId, await this.acceptOne(em, batch, mail, numbers[index]!));
@@ -79,16 +83,17 @@ export class IncomingMailService {
   private append(em: EntityManager, batch: Batch, mail: IncomingMail, sender: DirectoryPerson, row: Ticket): boolean {
     const surroundings = batch.surroundingsOf(row);
     const { now, people } = surroundings;
+    const writer = this.tickets.writer(em, row, surroundings);
+    writer.bringUpToTerms();
     // a From line proves nothing: an employee's mail is kept among employees until the sender is verified
     const visibility = sender.kind === 'employee' ? 'internal' : 'public';
     const accepted = applyMessage(
       stateOf(row),
       { author: sender.kind, authorId: sender.id, automatic: mail.automatic, visibility },
-      DEFAULT_POLICY,
+      writer.policy,
       { now, people: lookup(people) },
     );
     if (accepted.effect === 'follow_up') return false;
-    const writer = this.tickets.writer(em, row, surroundings);
     writer.apply(accepted);
     const author: AuthorView = { personId: sender.id, name: mail.from.name || sender.name, email: sender.email };
     const kind = visibility === 'public' ? 'message' : 'note';
@@ -125,7 +130,7 @@ export class IncomingMailService {
       email: mail.from.email,
     };
     const infrastructureId = batch.onlyInfrastructureOf(organisationId);
-    const surroundings = batch.surroundings(organisationId, infrastructureId);
+    const { surroundings } = batch;
     const writer = await this.tickets.open(
       em,
       surroundings,
@@ -143,7 +148,7 @@ export class IncomingMailService {
     );
     const author: AuthorView = { personId: reporter.personId, name: reporter.name, email: reporter.email };
     // a first mail is shown whole: what it quotes or forwards is the request
-    this.writeMail(em, writer, { ...mail, visibleText: mail.text }, author, 'message', [], []);
+    this.writeMail(em, writer, { ...mail, visibleText: mail.text }, author, 'message', writer.creation(), []);
     writer.rememberMail(mail.messageId);
     batch.remember(mail, writer.row);
     const acknowledge = mail.mayAutoReply && !mail.automatic && mail.from.email !== null;
@@ -204,9 +209,10 @@ async function acceptedBefore(em: EntityManager, mails: IncomingMail[]): Promise
 class Batch {
   private constructor(
     private readonly em: EntityManager,
-    private readonly base: Surroundings,
+    readonly surroundings: Surroundings,
     private readonly peopleByEmail: Map<string, DirectoryPerson>,
-    private readonly places: Places,
+    /** By organisation, for those that have exactly one. */
+    private readonly onlyInfrastructure: Map<string, string>,
     private readonly ticketsByNumber: Map<number, Ticket>,
     private readonly ticketsByMessageId: Map<string, Ticket>,
   ) {}
@@ -215,32 +221,33 @@ class Batch {
     await registerSenders(em, mails);
     const tickets = await lockTickets(em, mails);
     const emails = [...new Set(mails.flatMap((mail) => (mail.from.email ? [mail.from.email.toLowerCase()] : [])))];
-    const { rows: senders } = await sqlOf(em).query<{ id: string }>(
-      'select id from tickets.person where email = any($1)',
+    const { rows: senders } = await sqlOf(em).query<{ id: string; organisation_id: string | null }>(
+      'select id, organisation_id from tickets.person where email = any($1)',
       [emails],
     );
-    const base = await readSurroundings(em, {
+    const rows = [...tickets.byNumber.values()];
+    const surroundings = await readSurroundings(em, {
       people: [
         ...senders.map((sender) => sender.id),
-        ...tickets.rows.flatMap((row) => [row.assigneeId, row.reporter.personId]),
+        ...rows.flatMap((row) => [row.assigneeId, row.reporter.personId]),
       ],
+      organisations: [...senders.map((sender) => sender.organisation_id), ...rows.map((row) => row.organisationId)],
+      infrastructures: rows.map((row) => row.infrastructureId),
     });
-    const organisationIds = [
-      ...[...base.people.values()].map((person) => person.organisationId),
-      ...tickets.rows.map((row) => row.organisationId),
-    ];
+    const infrastructures = await infrastructuresOf(em, [...surroundings.organisations.keys()]);
+    for (const { id, name } of infrastructures) surroundings.infrastructures.set(id, name);
     return new Batch(
       em,
-      base,
-      new Map([...base.people.values()].map((person) => [person.email, person])),
-      await readPlaces(
-        em,
-        organisationIds,
-        tickets.rows.map((row) => row.infrastructureId),
-      ),
-      new Map(tickets.rows.map((row) => [row.number, row])),
+      surroundings,
+      new Map([...surroundings.people.values()].map((person) => [person.email, person])),
+      new Map(infrastructures.filter(({ only }) => only).map(({ id, organisation_id }) => [organisation_id, id])),
+      tickets.byNumber,
       tickets.byMessageId,
     );
+  }
+
+  policyVersions(): number[] {
+    return [...this.ticketsByNumber.values()].map((row) => row.policyVersion);
   }
 
   personByEmail(email: string | null): DirectoryPerson | undefined {
@@ -279,57 +286,22 @@ class Batch {
   }
 
   onlyInfrastructureOf(organisationId: string | null): string | null {
-    return this.places.onlyInfrastructure.get(organisationId ?? '') ?? null;
+    return this.onlyInfrastructure.get(organisationId ?? '') ?? null;
   }
 
   surroundingsOf(row: Ticket): Surroundings {
-    const surroundings = this.surroundings(row.organisationId ?? null, row.infrastructureId ?? null);
-    return { ...surroundings, now: Math.max(surroundings.now, row.updatedAt) };
-  }
-
-  surroundings(organisationId: string | null, infrastructureId: string | null): Surroundings {
-    return {
-      ...this.base,
-      organisation: named(this.places.organisations, organisationId),
-      infrastructure: named(this.places.infrastructures, infrastructureId),
-    };
+    return { ...this.surroundings, now: Math.max(this.surroundings.now, row.updatedAt) };
   }
 }
 
-function named(names: Map<string, string>, id: string | null) {
-  const name = names.get(id ?? '');
-  return id !== null && name !== undefined ? { id, name } : null;
-}
-
-interface Places {
-  organisations: Map<string, string>;
-  infrastructures: Map<string, string>;
-  /** By organisation, for those that have exactly one. */
-  onlyInfrastructure: Map<string, string>;
-}
-
-async function readPlaces(
-  em: EntityManager,
-  organisationIds: (string | null | undefined)[],
-  infrastructureIds: (string | null | undefined)[],
-): Promise<Places> {
-  const sql = sqlOf(em);
-  const wanted = [...new Set(organisationIds.filter((id) => id != null))];
-  const organisations = await sql.query<{ id: string; name: string }>(
-    'select id, name from tickets.organisation where id = any($1::uuid[])',
-    [wanted],
-  );
-  const infrastructures = await sql.query<{ id: string; name: string; organisation_id: string; only: boolean }>(
+/** The infrastructures of these organisations; `only` marks one that is its organisation's only one. */
+async function infrastructuresOf(em: EntityManager, organisationIds: string[]) {
+  const { rows } = await sqlOf(em).query<{ id: string; name: string; organisation_id: string; only: boolean }>(
     `select id, name, organisation_id, count(*) over (partition by organisation_id) = 1 as only
-     from tickets.infrastructure where organisation_id = any($1::uuid[])
-     union select id, name, organisation_id, false from tickets.infrastructure where id = any($2::uuid[])`,
-    [wanted, infrastructureIds.filter((id) => id != null)],
+     from tickets.infrastructure where organisation_id = any($1::uuid[])`,
+    [organisationIds],
   );
-  return {
-    organisations: new Map(organisations.rows.map(({ id, name }) => [id, name])),
-    infrastructures: new Map(infrastructures.rows.map(({ id, name }) => [id, name])),
-    onlyInfrastructure: new Map(infrastructures.rows.filter((i) => i.only).map((i) => [i.organisation_id, i.id])),
-  };
+  return rows;
 }
 
 /** Makes customers of senders whom the directory does not know; their mail domain tells the organisation. */
@@ -355,7 +327,9 @@ async function registerSenders(em: EntityManager, mails: IncomingMail[]): Promis
 async function lockTickets(em: EntityManager, mails: IncomingMail[]) {
   const numbers = mails.flatMap((mail) => mail.signedTicketNumber ?? []);
   const messageIds = mails.flatMap((mail) => mail.referencedIds);
-  if (numbers.length === 0 && messageIds.length === 0) return { rows: [], byMessageId: new Map<string, Ticket>() };
+  if (numbers.length === 0 && messageIds.length === 0) {
+    return { byNumber: new Map<number, Ticket>(), byMessageId: new Map<string, Ticket>() };
+  }
   const { rows: found } = await sqlOf(em).query<{ ticket_id: string; message_id: string | null }>(
     `select id as ticket_id, null as message_id from tickets.ticket where number = any($1::int[])
      union select ticket_id, message_id from tickets.timeline_entry where message_id = any($2::text[])`,
@@ -370,5 +344,5 @@ async function lockTickets(em: EntityManager, mails: IncomingMail[]) {
   const byMessageId = new Map(
     found.flatMap((one) => (one.message_id === null ? [] : [[one.message_id, byId.get(one.ticket_id)!] as const])),
   );
-  return { rows, byMessageId };
+  return { byNumber: new Map(rows.map((row) => [row.number, row])), byMessageId };
 }

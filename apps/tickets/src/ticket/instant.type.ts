@@ -33,3 +33,9 @@ export function instantOf(time: string | Date): Instant {
 export function isoInstant(instant: Instant): string {
   return new Date(instant * 1000).toISOString();
 }
+
+/** @returns NaN for what is no ISO 8601 instant with an offset; null for null */
+export function instantOfIso(text: string | null): Instant | null {
+  if (text === null) return null;
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/.test(text) ? instantOf(text) : NaN;
+}

@@ -13,6 +13,7 @@ export function recipientsOf(
     if (one.role === 'lead') {
       return teamAddress ? [{ role: 'lead', kind: 'employee', name: 'Support team', email: teamAddress }] : [];
     }
+    if (one.role === 'contact') return [{ role: 'contact', kind: 'employee', name: one.email, email: one.email }];
     if (one.role === 'reporter') {
       const kind = people.get(reporter.personId ?? '')?.kind ?? 'customer';
       return reporter.email ? [{ role: 'reporter', kind, name: reporter.name, email: reporter.email }] : [];

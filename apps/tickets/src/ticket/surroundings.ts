@@ -11,45 +11,50 @@ export interface DirectoryPerson extends KnownPerson {
   organisationId: string | null;
 }
 
-/** What a command needs to know besides the ticket, read in one statement inside its transaction. */
+/** What commands need to know besides their tickets, read in one statement inside the transaction. */
 export interface Surroundings {
   /** The transaction's time, cut to the second. */
   now: Instant;
   people: Map<string, DirectoryPerson>;
-  organisation: Reference | null;
-  infrastructure: Reference | null;
+  /** Names by id. */
+  organisations: Map<string, string>;
+  infrastructures: Map<string, string>;
 }
 
-interface Row {
-  now: string;
-  people: DirectoryPerson[] | null;
-  organisation: Reference | null;
-  infrastructure: (Reference & { organisationId: string }) | null;
-}
+type Id = string | null | undefined;
+type Names = Record<string, string> | null;
 
 export async function readSurroundings(
   em: EntityManager,
-  ids: {
-    people: (string | null | undefined)[];
-    organisationId?: string | null | undefined;
-    infrastructureId?: string | null | undefined;
-  },
+  ids: { people: Id[]; organisations?: Id[]; infrastructures?: Id[] },
 ): Promise<Surroundings> {
-  const { rows } = await sqlOf(em).query<Row>(
-    `select now(),
+  const { people, organisations = [], infrastructures = [] } = ids;
+  const { rows } = await sqlOf(em).query<{
+    now: string;
+    people: DirectoryPerson[] | null;
+    organisations: Names;
+    infrastructures: Names;
+  }>(
+    `select tickets.transaction_time() as now,
        (select jsonb_agg(jsonb_build_object('id', id, 'kind', kind, 'name', name, 'email', email, 'active', active,
           'organisationId', organisation_id)) from tickets.person where id = any($1::uuid[])) as people,
-       (select jsonb_build_object('id', id, 'name', name) from tickets.organisation where id = $2) as organisation,
-       (select jsonb_build_object('id', id, 'name', name) from tickets.infrastructure where id = $3) as infrastructure`,
-    [ids.people.filter(isUuid), ids.organisationId ?? null, ids.infrastructureId ?? null],
+       (select jsonb_object_agg(id, name) from tickets.organisation where id = any($2::uuid[])) as organisations,
+       (select jsonb_object_agg(id, name) from tickets.infrastructure where id = any($3::uuid[])) as infrastructures`,
+    [people.filter(isUuid), organisations.filter(isUuid), infrastructures.filter(isUuid)],
   );
   const row = rows[0]!;
   return {
     now: instantOf(row.now),
     people: new Map((row.people ?? []).map((person) => [person.id, person])),
-    organisation: row.organisation,
-    infrastructure: row.infrastructure,
+    organisations: new Map(Object.entries(row.organisations ?? {})),
+    infrastructures: new Map(Object.entries(row.infrastructures ?? {})),
   };
+}
+
+/** An id with its name; null for none. */
+export function named(names: Map<string, string>, id: Id): Reference | null {
+  const name = names.get(id ?? '');
+  return id != null && name !== undefined ? { id, name } : null;
 }
 
 export function lookup(people: Map<string, DirectoryPerson>): People {

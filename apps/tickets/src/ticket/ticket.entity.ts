@@ -27,6 +27,8 @@ const Clock = defineEntity({
     state: p.text().$type<ClockState>(),
     breached: p.boolean(),
     everBreached: p.boolean(),
+    warnedPercent: p.integer(),
+    rungsTaken: p.integer(),
     outcome: p.text().$type<ClockOutcome>().nullable(),
   },
 });

@@ -7,6 +7,7 @@ import {
   getTicket,
   getTimeline,
   listTickets,
+  previewUpdate,
   updateTicket,
   AcceptMail,
   AddMessage,
@@ -16,6 +17,7 @@ import {
   GetTicket,
   GetTimeline,
   ListTickets,
+  PreviewUpdate,
   UpdateTicket,
 } from '#contracts';
 import { Handles } from '#platform';
@@ -41,6 +43,11 @@ export class TicketHandlers {
   @Handles(updateTicket)
   async update(request: UpdateTicket) {
     return this.tickets.update(request);
+  }
+
+  @Handles(previewUpdate)
+  async preview(request: PreviewUpdate) {
+    return this.tickets.preview(request);
   }
 
   @Handles(addMessage)

@@ -10,19 +10,34 @@ import {
   type Refused,
   type TicketAnswer,
   type TicketPage,
+  type TicketView,
   type TimelineEntryView,
   type TimelinePage,
 } from '#contracts';
-import { DEFAULT_POLICY, type PersonKind } from '#domain';
+import type { FieldChange, PersonKind } from '#domain';
 import { poolOf, type Sql } from '#platform';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
+import { PolicyStore } from '../sla/policy.store.js';
 import { instantOf, isoInstant } from './instant.type.js';
 import { TICKET_COLUMNS, factsOf, type TicketRow } from './ticket.row.js';
 import { ticketView } from './ticket.view.js';
 
 /** Keeps a page of the timeline below NATS's limit for one message, with room for its JSON escapes. */
 const MAX_PAGE_TEXT_BYTES = 600_000;
+
+/** The fields whose changes customers see; others are the house's own business. */
+const PUBLIC_FIELDS: string[] = [
+  'assignee',
+  'status',
+  'priority',
+  'suspensionCause',
+  'suspendedUntil',
+  'closeResolutionType',
+  'resolutionType',
+  'infrastructure',
+  'resolutionEta',
+] satisfies FieldChange['field'][];
 
 /** PostgreSQL's integer. */
 const MAX_NUMBER = 2_147_483_647;
@@ -44,7 +59,10 @@ const FROM_TICKET = `
 export class TicketQueries implements OnModuleInit {
   private sql: Sql;
 
-  constructor(@Inject(MikroORM) private readonly orm: MikroORM) {}
+  constructor(
+    @Inject(MikroORM) private readonly orm: MikroORM,
+    private readonly policies: PolicyStore,
+  ) {}
 
   async onModuleInit(): Promise<void> {
     this.sql = await poolOf(this.orm);
@@ -58,7 +76,7 @@ export class TicketQueries implements OnModuleInit {
       values: [viewerId, ticketId],
     });
     const row = rows[0];
-    return row ? { ticket: ticketView(factsOf(row), DEFAULT_POLICY, instantOf(row.now)) } : ticketUnknown();
+    return row ? { ticket: (await this.views([row]))[0]! } : ticketUnknown();
   }
 
   async list(query: ListTickets): Promise<TicketPage | Refused> {
@@ -86,7 +104,7 @@ export class TicketQueries implements OnModuleInit {
        ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
        order by t.number desc limit ${query.limit + 1}`;
     const { rows } = await this.sql.query<TicketRow>(text, values);
-    const items = rows.slice(0, query.limit).map((r) => ticketView(factsOf(r), DEFAULT_POLICY, instantOf(r.now)));
+    const items = await this.views(rows.slice(0, query.limit));
     return { items, next: rows.length > query.limit ? String(items.at(-1)!.number) : null };
   }
 
@@ -105,9 +123,10 @@ export class TicketQueries implements OnModuleInit {
              from tickets.attachment a where a.entry_id = e.id), '[]') as attachments
         from tickets.timeline_entry e
         where e.ticket_id = $1 and e.position > $2
-          and ($3 = 'employee' or e.kind = 'message' or (e.kind = 'change' and e.changes <> '[]'))
+          and ($3 = 'employee' or e.kind = 'message' or (e.kind = 'change' and exists (
+            select from jsonb_array_elements(e.changes) c where c ->> 'field' = any($5))))
         order by e.position limit $4`,
-      values: [ticketId, after ?? '0', kind, limit + 1],
+      values: [ticketId, after ?? '0', kind, limit + 1, PUBLIC_FIELDS],
     });
     const page = withinSize(rows.slice(0, limit));
     const next = page.length < rows.length ? page.at(-1)!.position : null;
@@ -143,6 +162,11 @@ export class TicketQueries implements OnModuleInit {
     if (!row) return refuse({ field: 'entryId', code: 'raw_mail_unknown', message: 'this entry came by no mail' });
     const sha256 = row.raw_sha256.toString('hex');
     return { sha256, name: `${entryId}.eml`, type: 'message/rfc822', size: Number(row.raw_size) };
+  }
+
+  private async views(rows: TicketRow[]): Promise<TicketView[]> {
+    await this.policies.learn(rows.map((row) => row.policy_version));
+    return rows.map((row) => ticketView(factsOf(row), this.policies.of(row.policy_version), instantOf(row.now)));
   }
 
   private async viewer(id: string) {
@@ -200,7 +224,7 @@ function entryView(row: EntryRow, viewer: PersonKind): TimelineEntryView {
     visibleText: row.visible_text,
     html: row.html,
     attachments: row.attachments,
-    changes: row.changes,
+    changes: viewer === 'employee' ? row.changes : row.changes.filter(({ field }) => PUBLIC_FIELDS.includes(field)),
     fixes: row.fixes,
     hasRawMail: row.has_raw_mail && viewer === 'employee',
   };

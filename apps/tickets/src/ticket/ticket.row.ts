@@ -13,11 +13,11 @@ import { instantOf } from './instant.type.js';
 import type { TicketFacts } from './ticket.view.js';
 
 /** The columns that a view needs, of `t` joined with its names. */
-export const TICKET_COLUMNS = `t.*, now() as now, assignee.name as assignee_name,
+export const TICKET_COLUMNS = `t.*, tickets.transaction_time() as now, assignee.name as assignee_name,
   organisation.name as organisation_name, infrastructure.name as infrastructure_name`;
 
 type ClockColumns<Name extends 'assign' | 'resolve'> = {
-  [Column in `${Name}_budget_seconds` | `${Name}_consumed_seconds`]: number;
+  [Column in `${Name}_${'budget_seconds' | 'consumed_seconds' | 'warned_percent' | 'rungs_taken'}`]: number;
 } & { [Column in `${Name}_breached` | `${Name}_ever_breached`]: boolean } & {
   [Column in `${Name}_running_since`]: string | null;
 } & { [Column in `${Name}_state`]: ClockState } & { [Column in `${Name}_outcome`]: ClockOutcome | null };
@@ -104,6 +104,8 @@ function clockOf(row: TicketRow, clock: 'assign' | 'resolve'): Clock {
     state: row[`${clock}_state`],
     breached: row[`${clock}_breached`],
     everBreached: row[`${clock}_ever_breached`],
+    warnedPercent: row[`${clock}_warned_percent`],
+    rungsTaken: row[`${clock}_rungs_taken`],
     outcome: row[`${clock}_outcome`],
   };
 }

@@ -14,9 +14,11 @@ import {
   type FieldError,
   type MessageResult,
   type NewTicket,
+  type PreviewUpdate,
   type Recipient,
   type Refused,
   type TicketAnswer,
+  type UpdatePreview,
   type UpdateResult,
   type UpdateTicket,
 } from '#contracts';
@@ -24,10 +26,11 @@ import {
   applyMessage,
   applyUpdate,
   createTicket,
-  DEFAULT_POLICY,
   nextTimerAt,
+  type Accepted,
   type Channel,
   type Priority,
+  type Refused as RuleRefused,
   type Reporter,
 } from '#domain';
 import { ENV, sqlOf } from '#platform';
@@ -35,8 +38,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import type { TicketsEnv } from '../env.js';
+import { PolicyStore } from '../sla/policy.store.js';
 import { maySee } from './access.js';
 import { inIdempotentTransaction } from './idempotency.js';
+import { instantOfIso } from './instant.type.js';
 import { recipientsOf } from './recipients.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
@@ -45,7 +50,8 @@ import { TicketWriter } from './ticket.writer.js';
 const ticketUnknown = () => refuse({ field: 'ticketId', code: 'ticket_unknown', message: 'there is no such ticket' });
 const actorUnknown = () => refuse({ field: 'actorId', code: 'actor_unknown', message: 'the account is not active' });
 
-interface Opened {
+/** A ticket that is locked for a command, brought up to the terms that hold. */
+export interface Opened {
   row: Ticket;
   actor: DirectoryPerson;
   surroundings: Surroundings;
@@ -66,14 +72,14 @@ export interface Opening {
 
 @Injectable()
 export class TicketService {
-  private readonly policy = DEFAULT_POLICY;
-
   constructor(
     @Inject(MikroORM) private readonly orm: MikroORM,
     @Inject(ENV) private readonly env: TicketsEnv,
+    private readonly policies: PolicyStore,
   ) {}
 
-  create(request: CreateTicket): Promise<TicketAnswer | Refused> {
+  async create(request: CreateTicket): Promise<TicketAnswer | Refused> {
+    await this.policies.refresh();
     return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
       const asked = request.ticket;
       const subjectIds = [request.actorId, asked.reporter?.personId];
@@ -88,7 +94,11 @@ export class TicketService {
       if (refusals.length > 0) return refuse(...refusals);
 
       const { organisationId } = reporter;
-      const surroundings = await readSurroundings(em, { people: subjectIds, organisationId, infrastructureId });
+      const surroundings = await readSurroundings(em, {
+        people: subjectIds,
+        organisations: [organisationId],
+        infrastructures: [infrastructureId],
+      });
       const writer = await this.open(em, surroundings, {
         reporter: reporter.reporter,
         channel: asked.channel ?? (actor.kind === 'employee' ? 'phone' : 'portal'),
@@ -100,24 +110,21 @@ export class TicketService {
         followUpOf: null,
       });
       const author = authorOf(actor);
-      writer.entry({ kind: 'message', text: asked.text, visibleText: asked.text }, author);
+      const { text } = asked;
+      writer.entry({ kind: 'message', text, visibleText: text, changes: writer.creation() }, author);
       writer.publish(ticketCreated, { text: asked.text, acknowledge: false }, author, []);
       return { ticket: writer.view() };
     });
   }
 
-  update(request: UpdateTicket): Promise<UpdateResult | Refused> {
+  async update(request: UpdateTicket): Promise<UpdateResult | Refused> {
+    await this.policies.refresh();
     return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
-      const opened = await this.lock(em, request.ticketId, request.actorId, request.change.assignee);
+      const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
       const { row, actor, surroundings, writer } = opened;
-      const { now, people } = surroundings;
-      const change = {
-        ...request.change,
-        ...(request.expectedVersion !== undefined && { expectedVersion: request.expectedVersion }),
-        ...(request.unknownFields && { unknownFields: request.unknownFields }),
-      };
-      const accepted = applyUpdate(stateOf(row), change, this.policy, { now, people: lookup(people), actor });
+      const { people } = surroundings;
+      const accepted = this.decide(opened, request);
       if ('refusals' in accepted) {
         return Object.assign(refuse(...accepted.refusals), { currentVersion: row.version });
       }
@@ -138,7 +145,58 @@ export class TicketService {
     });
   }
 
-  addMessage(request: AddMessage): Promise<MessageResult | Refused> {
+  /** The full result of an update that does not happen. */
+  async preview(request: PreviewUpdate): Promise<UpdatePreview | Refused> {
+    await this.policies.refresh();
+    const em = this.orm.em.fork();
+    await em.begin();
+    try {
+      const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
+      if (isRefused(opened)) return opened;
+      const { row, actor, surroundings, writer } = opened;
+      if (actor.kind !== 'employee') return refuse(forEmployees(''));
+      const before = writer.view();
+      const nothing = { changed: false, changes: [], fixes: [], before, recipients: [] };
+      const accepted = this.decide(opened, request);
+      if ('refusals' in accepted) {
+        return { ...nothing, accepted: false, refusals: accepted.refusals, after: before };
+      }
+      if (!accepted.changed) return { ...nothing, accepted: true, refusals: [], after: before };
+      const { people } = surroundings;
+      return {
+        accepted: true,
+        refusals: [],
+        changed: true,
+        changes: writer.named(accepted.changes),
+        fixes: accepted.fixes,
+        before,
+        after: writer.view(accepted.ticket),
+        recipients: recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS),
+      };
+    } finally {
+      await em.rollback();
+    }
+  }
+
+  private decide({ row, actor, surroundings, writer }: Opened, request: PreviewUpdate): Accepted | RuleRefused {
+    const { resolutionEta, ...named } = request.change;
+    const change = {
+      ...named,
+      ...(resolutionEta !== undefined && { resolutionEta: instantOfIso(resolutionEta) }),
+      ...(request.expectedVersion !== undefined && { expectedVersion: request.expectedVersion }),
+      ...(request.unknownFields && { unknownFields: request.unknownFields }),
+    };
+    const { now, people, infrastructures } = surroundings;
+    return applyUpdate(stateOf(row), change, writer.policy, {
+      now,
+      actor,
+      people: lookup(people),
+      infrastructures: (id) => infrastructures.has(id),
+    });
+  }
+
+  async addMessage(request: AddMessage): Promise<MessageResult | Refused> {
+    await this.policies.refresh();
     return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
       const opened = await this.lock(em, request.ticketId, request.actorId);
       if (isRefused(opened)) return opened;
@@ -157,12 +215,13 @@ export class TicketService {
       const accepted = applyMessage(
         stateOf(row),
         { author: actor.kind, authorId: actor.id, automatic: false, visibility: 'public' },
-        this.policy,
+        writer.policy,
         { now, people: lookup(people) },
       );
       if (accepted.effect === 'follow_up') {
         const followUp = await this.openFollowUp(em, row, actor, surroundings);
-        const entry = followUp.entry({ kind: 'message', text, visibleText: text }, author);
+        const changes = followUp.creation();
+        const entry = followUp.entry({ kind: 'message', text, visibleText: text, changes }, author);
         followUp.publish(ticketCreated, { text, acknowledge: false }, author, []);
         return { ticket: followUp.view(), entryId: entry.id, effect: 'follow_up_ticket_created', fixes: [] };
       }
@@ -181,6 +240,7 @@ export class TicketService {
   /** Makes the row of a new ticket. The caller writes its first message and its event. */
   async open(em: EntityManager, surroundings: Surroundings, opening: Opening, number?: number): Promise<TicketWriter> {
     const { now } = surroundings;
+    const policy = this.policies.currentFor(opening.organisationId);
     const state = createTicket(
       {
         id: uuidv7(),
@@ -190,7 +250,7 @@ export class TicketService {
         infrastructureId: opening.infrastructureId,
         priority: opening.priority,
       },
-      this.policy,
+      policy,
       now,
     );
     const row = em.create(Ticket, {
@@ -198,7 +258,7 @@ export class TicketService {
       subject: opening.subject,
       organisationId: opening.organisationId,
       updatedAt: now,
-      nextTimerAt: nextTimerAt(state, this.policy),
+      nextTimerAt: nextTimerAt(state, policy),
       followUpOf: opening.followUpOf,
       mailbox: opening.mailbox,
       mailReferences: [],
@@ -209,14 +269,14 @@ export class TicketService {
   }
 
   writer(em: EntityManager, row: Ticket, surroundings: Surroundings): TicketWriter {
-    return new TicketWriter(em, row, surroundings, this.policy, this.env.TEAM_ADDRESS);
+    return new TicketWriter(em, row, surroundings, this.policies, this.env.TEAM_ADDRESS);
   }
 
   /** An internal note: it changes no state and its words stay in the house. */
   private addNote(em: EntityManager, { row, actor, surroundings, writer }: Opened, text: string): string {
     const message = { author: 'employee', authorId: actor.id, automatic: false, visibility: 'internal' } as const;
     const { now, people } = surroundings;
-    const accepted = applyMessage(stateOf(row), message, this.policy, { now, people: lookup(people) });
+    const accepted = applyMessage(stateOf(row), message, writer.policy, { now, people: lookup(people) });
     if (accepted.effect === 'follow_up') throw new Error('an internal note never opens a ticket');
     writer.apply(accepted);
     const author = authorOf(actor);
@@ -244,24 +304,27 @@ export class TicketService {
   }
 
   /** Locks the ticket and reads what the rules need; a ticket that the actor may not see does not exist for them. */
-  private async lock(
+  async lock(
     em: EntityManager,
     ticketId: string,
     actorId: string,
-    newAssigneeId?: string | null,
+    named: { assignee?: string | null; infrastructure?: string | null } = {},
   ): Promise<Opened | Refused> {
     const row = await em.findOne(Ticket, { id: ticketId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+    await this.policies.learn(row ? [row.policyVersion] : []);
     const surroundings = await readSurroundings(em, {
-      people: [actorId, newAssigneeId, row?.assigneeId, row?.reporter.personId],
-      organisationId: row?.organisationId,
-      infrastructureId: row?.infrastructureId,
+      people: [actorId, named.assignee, row?.assigneeId, row?.reporter.personId],
+      organisations: [row?.organisationId],
+      infrastructures: [named.infrastructure, row?.infrastructureId],
     });
     const actor = surroundings.people.get(actorId);
     if (!actor?.active) return actorUnknown();
     if (!row || !maySee(actor, row)) return ticketUnknown();
     // time goes on while a row is waited for, but never backwards on the row
     surroundings.now = Math.max(surroundings.now, row.updatedAt);
-    return { row, actor, surroundings, writer: this.writer(em, row, surroundings) };
+    const writer = this.writer(em, row, surroundings);
+    writer.bringUpToTerms();
+    return { row, actor, surroundings, writer };
   }
 
   private async reporterOf(

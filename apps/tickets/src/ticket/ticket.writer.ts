@@ -12,12 +12,16 @@ import {
   type TicketEventData,
   type TicketView,
   ticketBreached,
+  ticketOverdue,
   ticketUpdated,
+  ticketWarned,
 } from '#contracts';
 import {
+  creationChanges,
+  moveToPolicy,
   nextTimerAt,
   settle,
-  type Accepted,
+  type ClockName,
   type FieldChange,
   type Instant,
   type Policy,
@@ -30,7 +34,8 @@ import { v7 as uuidv7 } from 'uuid';
 import { OutboxEvent } from '../outbox/outbox.entity.js';
 import { isoInstant } from './instant.type.js';
 import { recipientsOf } from './recipients.js';
-import { lookup, type Surroundings } from './surroundings.js';
+import type { PolicyStore } from '../sla/policy.store.js';
+import { lookup, named, type Surroundings } from './surroundings.js';
 import { stateOf, type Ticket } from './ticket.entity.js';
 import { ticketView } from './ticket.view.js';
 import { TimelineEntry } from './timeline-entry.entity.js';
@@ -41,27 +46,80 @@ const MAX_REFERENCES = 20;
 /** The parts of an event that say what happened; the writer adds the rest. */
 type Particulars<Data extends TicketEventData> = Omit<Data, 'ticket' | 'actor' | 'recipients' | 'thread'>;
 
+/** What the rules decided: the new state, and what time did to the ticket before. */
+interface Decided {
+  ticket: TicketState;
+  settlements: Settlement[];
+}
+
+type EntryFields = Pick<TimelineEntry, 'kind'> & Partial<Omit<TimelineEntry, 'ticket' | 'id'>>;
+
 export class TicketWriter {
   constructor(
     private readonly em: EntityManager,
     readonly row: Ticket,
     private readonly surroundings: Surroundings,
-    private readonly policy: Policy,
+    private readonly policies: PolicyStore,
     private readonly teamAddress: string | undefined,
   ) {}
 
-  /** Takes over what the rules decided. Time's own deeds are recorded first, each with its true instant. */
-  apply(accepted: Accepted): void {
-    const before = stateOf(this.row);
-    for (const settlement of accepted.settlements) this.recordSettlement(before, settlement);
-    this.em.assign(this.row, {
-      ...accepted.ticket,
-      updatedAt: this.surroundings.now,
-      nextTimerAt: nextTimerAt(accepted.ticket, this.policy),
-    });
+  get policy(): Policy {
+    return this.policies.of(this.row.policyVersion);
   }
 
-  entry(fields: Pick<TimelineEntry, 'kind'> & Partial<Omit<TimelineEntry, 'ticket' | 'id'>>, author: AuthorView) {
+  /** Takes over what the rules decided. Time's own deeds are recorded first, each with its true instant. */
+  apply({ ticket, settlements }: Decided, at: Instant = this.surroundings.now): void {
+    const before = stateOf(this.row);
+    for (const settlement of settlements) this.recordSettlement(before, settlement);
+    const policy = this.policies.of(ticket.policyVersion);
+    this.em.assign(this.row, { ...ticket, updatedAt: at, nextTimerAt: nextTimerAt(ticket, policy) });
+  }
+
+  /** Brings the ticket up to this instant, as far as time alone goes. @returns what time has done */
+  settle(until: Instant = this.surroundings.now): Settlement[] {
+    const settled = settle(stateOf(this.row), this.policy, until, lookup(this.surroundings.people));
+    if (settled.settlements.length > 0) this.apply(settled, until);
+    return settled.settlements;
+  }
+
+  /** A live ticket goes over to the current version of its policy, from the instant on since when that holds. */
+  bringUpToTerms(): void {
+    const successor = this.policies.successorOf(this.row.policyVersion);
+    if (!successor || this.row.status === 'closed') return;
+    const at = Math.max(successor.effectiveAt, this.row.updatedAt);
+    if (at > this.surroundings.now) return;
+    const people = lookup(this.surroundings.people);
+    const moved = moveToPolicy(stateOf(this.row), this.policy, successor.policy, at, people);
+    this.apply(moved, at);
+    this.entry({ kind: 'change', at, text: MOVED_TEXT, changes: moved.changes }, SYSTEM);
+    const then = { ticket: this.view(stateOf(this.row), at), time: at };
+    this.publish(ticketUpdated, { changes: moved.changes, fixes: [], comment: MOVED_TEXT }, SYSTEM, [], then);
+  }
+
+  /**
+   * A change of something that no rule of the clocks looks at (tags, links, …), as one entry and one event. The version
+   * grows by one; the ticket is settled first.
+   */
+  recordChange(change: {
+    changes: FieldChangeView[];
+    author: AuthorView;
+    comment?: string | null;
+    recipients?: Recipient[];
+  }): void {
+    const { changes, author, comment = null, recipients = [] } = change;
+    this.settle();
+    this.row.version += 1;
+    this.row.updatedAt = this.surroundings.now;
+    this.entry({ kind: 'change', text: comment, changes }, author);
+    this.publish(ticketUpdated, { changes, fixes: [], comment }, author, recipients);
+  }
+
+  /** What a new ticket was created with: the changes of its first entry. */
+  creation(): FieldChangeView[] {
+    return this.named(creationChanges(stateOf(this.row)));
+  }
+
+  entry(fields: EntryFields, author: AuthorView): TimelineEntry {
     const entry = this.em.create(TimelineEntry, {
       id: uuidv7(),
       ticket: this.row,
@@ -72,6 +130,7 @@ export class TicketWriter {
       changes: [],
       fixes: [],
       automatic: false,
+      settled: false,
       ...fields,
     });
     this.em.persist(entry);
@@ -111,7 +170,7 @@ export class TicketWriter {
   }
 
   view(state: TicketState = stateOf(this.row), now: Instant = this.surroundings.now): TicketView {
-    const { people, organisation, infrastructure } = this.surroundings;
+    const { people, organisations, infrastructures } = this.surroundings;
     const assignee = people.get(state.assigneeId ?? '');
     return ticketView(
       {
@@ -119,11 +178,11 @@ export class TicketWriter {
         subject: this.row.subject,
         updatedAt: this.row.updatedAt,
         followUpOf: this.row.followUpOf ?? null,
-        organisation,
-        infrastructure,
+        organisation: named(organisations, this.row.organisationId),
+        infrastructure: named(infrastructures, state.infrastructureId),
         assignee: assignee ? { id: assignee.id, name: assignee.name } : null,
       },
-      this.policy,
+      this.policies.of(state.policyVersion),
       now,
     );
   }
@@ -134,33 +193,58 @@ export class TicketWriter {
     this.row.mailReferences = ids.length > MAX_REFERENCES ? [ids[0]!, ...ids.slice(1 - MAX_REFERENCES)] : ids;
   }
 
-  /** Changes as people read them: an assignee has a name beside the id. */
+  /** Changes as people read them: people and infrastructures have a name beside the id. */
   named(changes: FieldChange[]): FieldChangeView[] {
-    const nameOf = (id: string | null) => this.surroundings.people.get(id ?? '')?.name;
+    const { people, infrastructures } = this.surroundings;
+    const nameOf: Partial<Record<FieldChange['field'], (id: string) => string | undefined>> = {
+      assignee: (id) => people.get(id)?.name,
+      infrastructure: (id) => infrastructures.get(id),
+    };
     return changes.map((change) => {
-      if (change.field !== 'assignee') return change;
-      const [beforeName, afterName] = [nameOf(change.before), nameOf(change.after)];
+      const name = (id: string | null) => (id === null ? undefined : nameOf[change.field]?.(id));
+      const [beforeName, afterName] = [name(change.before), name(change.after)];
       return { ...change, ...(beforeName && { beforeName }), ...(afterName && { afterName }) };
     });
   }
 
-  private recordSettlement(before: TicketState, { type, at, told, ...settlement }: Settlement): void {
-    const changes = this.named(settlement.changes);
+  private recordSettlement(
+    before: TicketState,
+    { type, at, told, percent, overdueSeconds, ...rest }: Settlement,
+  ): void {
+    const changes = this.named(rest.changes);
     const { people } = this.surroundings;
     const recipients = recipientsOf(told, before.reporter, people, this.teamAddress);
     const then = { ticket: this.view(settle(before, this.policy, at, lookup(people)).ticket, at), time: at };
-    this.entry({ kind: 'change', at, text: SETTLEMENT_TEXT[type], changes }, SYSTEM);
+    const text = settlementText(type, percent);
+    this.entry({ kind: 'change', at, text, changes, settled: true }, SYSTEM);
     if (type === 'suspension_expired') {
-      this.publish(ticketUpdated, { changes, fixes: [], comment: SETTLEMENT_TEXT[type] }, SYSTEM, recipients, then);
-    } else {
-      const clock = type === 'assign_breached' ? 'assign' : 'resolve';
-      this.publish(ticketBreached, { clock, at: isoInstant(at) }, SYSTEM, recipients, then);
+      return this.publish(ticketUpdated, { changes, fixes: [], comment: text }, SYSTEM, recipients, then);
     }
+    const clock: ClockName = type.startsWith('assign') ? 'assign' : 'resolve';
+    const facts = { clock, at: isoInstant(at) };
+    if (percent !== undefined) return this.publish(ticketWarned, { ...facts, percent }, SYSTEM, recipients, then);
+    if (overdueSeconds === undefined) return this.publish(ticketBreached, facts, SYSTEM, recipients, then);
+    this.publish(ticketOverdue, { ...facts, overdueSeconds }, SYSTEM, recipients, then);
   }
 }
 
-const SETTLEMENT_TEXT: Record<Settlement['type'], string> = {
-  suspension_expired: 'The suspension ran out.',
-  assign_breached: 'The time to assign ran out.',
-  resolve_breached: 'The time to resolve ran out.',
-};
+const MOVED_TEXT = 'The service-level policy has a new version.';
+
+function settlementText(type: Settlement['type'], percent = 0): string {
+  switch (type) {
+    case 'suspension_expired':
+      return 'The suspension ran out.';
+    case 'assign_warned':
+      return `${percent} % of the time to assign is used up.`;
+    case 'resolve_warned':
+      return `${percent} % of the time to resolve is used up.`;
+    case 'assign_breached':
+      return 'The time to assign ran out.';
+    case 'resolve_breached':
+      return 'The time to resolve ran out.';
+    case 'assign_overdue':
+      return 'Still nobody is assigned.';
+    case 'resolve_overdue':
+      return 'It is still not resolved.';
+  }
+}

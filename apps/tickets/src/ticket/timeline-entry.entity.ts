@@ -26,6 +26,8 @@ const TimelineEntrySchema = defineEntity({
     changes: p.json<FieldChangeView[]>(),
     fixes: p.array().columnType('text[]').$type<FixCode[]>(),
     automatic: p.boolean(),
+    /** Time alone did it; replaying the history does it again. */
+    settled: p.boolean(),
     /** RFC 5322 Message-ID of a mailed message, without angle brackets. */
     messageId: p.text().nullable(),
     /** The mail-ingest row that it came from; unique, so that no mail is taken twice. */
