@@ -4,7 +4,9 @@ import {
   TicketBreached,
   TicketCreated,
   TicketMessageAdded,
+  TicketOverdue,
   TicketUpdated,
+  TicketWarned,
   type EventContract,
   type Recipient,
   type TicketEventData,
@@ -95,10 +97,21 @@ export function updated(facts: Facts<TicketUpdated> = {}): TicketUpdated {
   return { changes, fixes: [], comment: 'The boss asked.', ...facts, ...common({ recipients: [zoe, eva], ...facts }) };
 }
 
+const SYSTEM = { personId: null, name: 'System', email: null };
+
+export function warned(facts: Facts<TicketWarned> = {}): TicketWarned {
+  const share = { clock: 'assign', percent: 80, at: '2026-03-02T12:12:00Z' } as const;
+  return { ...share, ...facts, ...common({ actor: SYSTEM, recipients: [eva], ...facts }) };
+}
+
+export function overdue(facts: Facts<TicketOverdue> = {}): TicketOverdue {
+  const rung = { clock: 'assign', overdueSeconds: 16_200, at: '2026-03-02T17:30:00Z' } as const;
+  return { ...rung, ...facts, ...common({ actor: SYSTEM, recipients: [team], ...facts }) };
+}
+
 export function breached(facts: Facts<TicketBreached> = {}): TicketBreached {
-  const actor = { personId: null, name: 'System', email: null };
   const promise = { clock: 'assign', at: '2026-03-02T13:00:00Z' } as const;
-  return { ...promise, ...facts, ...common({ actor, recipients: [team], ...facts }) };
+  return { ...promise, ...facts, ...common({ actor: SYSTEM, recipients: [team], ...facts }) };
 }
 
 /** The envelope around it, with the type that belongs to the data. */

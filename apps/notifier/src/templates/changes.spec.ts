@@ -116,3 +116,27 @@ describe('what employees are told of a change', () => {
     expect(changesForEmployee(updated({ changes: [changed] }))).toEqual(['Assignee: somebody else → nobody']);
   });
 });
+
+describe('a forecast and an infrastructure', () => {
+  const eta = { field: 'resolutionEta', before: null, after: '2026-03-04T09:00:00Z' };
+  const infrastructure = { field: 'infrastructure', before: null, after: 'an-id', afterName: 'zrh-core-1' };
+  const ticket = { resolutionEta: '2026-03-04T09:00:00Z', infrastructure: { id: 'an-id', name: 'zrh-core-1' } };
+
+  it('are told to customers in a sentence each', () => {
+    expect(changesForCustomer(updated({ changes: [infrastructure, eta], ticket }))).toEqual([
+      'It is now filed under zrh-core-1.',
+      'We now expect to have it settled by Wed 4 March 2026, 09:00 UTC.',
+    ]);
+    const back = { field: 'resolutionEta', before: eta.after, after: null };
+    expect(changesForCustomer(updated({ changes: [back], ticket: { resolutionEta: null } }))).toEqual([
+      'We cannot say at the moment when it will be settled.',
+    ]);
+  });
+
+  it('are told to employees field by field, with names', () => {
+    expect(changesForEmployee(updated({ changes: [infrastructure, eta] }))).toEqual([
+      'Infrastructure: none → zrh-core-1',
+      'Forecast: none → Wed 4 March 2026, 09:00 UTC',
+    ]);
+  });
+});

@@ -5,9 +5,11 @@ import {
   EVA,
   MAILBOX,
   messageAdded,
+  overdue,
   participant,
   team,
   updated,
+  warned,
   zoe,
 } from '../../test/events.js';
 import {
@@ -15,6 +17,8 @@ import {
   changeNotifications,
   createdNotifications,
   messageNotifications,
+  overdueNotifications,
+  warningNotifications,
   type Notification,
 } from './notifications.js';
 
@@ -175,6 +179,27 @@ describe('a broken promise', () => {
 
   it('stays in the house', () => {
     expect(breachNotifications(breached({ recipients: [zoe] }))).toEqual([]);
+  });
+});
+
+describe('time that runs out', () => {
+  it('is told with the share and the due time, before a promise breaks', () => {
+    const letter = only(warningNotifications(warned()));
+    expect(letter).toMatchObject({ template: 'warning', automatic: 'auto-generated' });
+    expect(letter.text).toContain('80 % of the time to assign ticket #1042, “Line down” is used up.');
+    expect(letter.text).toContain('It is to be assigned by Mon 2 March 2026, 13:00 UTC.');
+    expect(only(warningNotifications(warned({ clock: 'resolve' }))).text).toContain('by Tue 3 March 2026, 09:00 UTC');
+  });
+
+  it('is told again while a promise stays broken', () => {
+    const letter = only(overdueNotifications(overdue()));
+    expect(letter).toMatchObject({ template: 'overdue', automatic: 'auto-generated' });
+    expect(letter.text).toContain('“Line down” is not assigned, 4 h 30 min after it was due.');
+  });
+
+  it('stays in the house', () => {
+    expect(warningNotifications(warned({ recipients: [zoe] }))).toEqual([]);
+    expect(overdueNotifications(overdue({ recipients: [zoe] }))).toEqual([]);
   });
 });
 
