@@ -11,6 +11,7 @@ import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
 import { IncomingMailService } from './ticket/incoming-mail.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
+import { TicketList } from './ticket/ticket.list.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
@@ -32,6 +33,7 @@ import { TicketService } from './ticket/ticket.service.js';
     TicketService,
     IncomingMailService,
     TicketQueries,
+    TicketList,
     DirectoryService,
     Sweeper,
     OutboxRelay,
