@@ -13,7 +13,11 @@ let database: pg.Pool;
 
 beforeAll(async () => {
   world = await startWorld({ only: ['tickets'], env: { tickets: { TEST_CLOCK: 'true' } } });
-  nats = await connectNats(world.stack.natsUrl, 'test', createLogger('test', { NODE_ENV: 'test', LOG_LEVEL: 'silent' }));
+  nats = await connectNats(
+    world.stack.natsUrl,
+    'test',
+    createLogger('test', { NODE_ENV: 'test', LOG_LEVEL: 'silent' }),
+  );
   database = new pg.Pool({ connectionString: world.stack.databaseUrl });
   database.on('error', () => {}); // a closing connection may still hear that its server stops
 });
