@@ -134,7 +134,7 @@ function record(
   change: (relation: string) => { before: string | null; after: string | null },
 ): void {
   const author = authorOf(start.actor);
-  const named = (end: 'from' | 'to', { row }: Opened) => change(`${relationOf(type, end)} #${row.number}`);
+  const named = (at: 'from' | 'to', { row }: Opened) => change(`${relationOf(type, at)} #${row.number}`);
   start.writer.recordChange({ changes: [{ field: 'links', ...named('from', end) }], author });
   end.writer.recordChange({ changes: [{ field: 'links', ...named('to', start) }], author });
 }

@@ -4,10 +4,10 @@ import { applyOutageMessage, type Reporter } from '#domain';
 import { sqlOf } from '#platform';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { PolicyStore } from '../sla/policy.store.js';
-import { recipientsOf } from './recipients.js';
+import { distinct, recipientsOf } from './recipients.js';
 import { lookup, readSurroundings, type DirectoryPerson } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
-import { distinct, type Opened, type TicketService } from './ticket.service.js';
+import type { Opened, TicketService } from './ticket.service.js';
 
 /** Writes an employee's public message on the parent's children, whose rows are locked; in statements for all of them. */
 export async function tellChildren(

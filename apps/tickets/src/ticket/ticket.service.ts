@@ -44,7 +44,7 @@ import { addressed, viewForActor, withMoreRows } from './addressed.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { instantOfIso } from './instant.type.js';
 import { tellChildren } from './outage.js';
-import { recipientsOf } from './recipients.js';
+import { distinct, recipientsOf } from './recipients.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { TicketWriter } from './ticket.writer.js';
@@ -437,9 +437,4 @@ async function participantsOf(em: EntityManager, ticketId: string): Promise<Reci
     [ticketId],
   );
   return rows.map((person) => ({ role: 'participant', ...person }));
-}
-
-/** One mail a person: the first role wins. */
-export function distinct(recipients: Recipient[]): Recipient[] {
-  return [...new Map(recipients.toReversed().map((one) => [one.email.toLowerCase(), one])).values()].toReversed();
 }
