@@ -9,13 +9,17 @@ import { OutboxRelay } from './outbox/outbox.relay.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
+import { LinkService } from './ticket/link.service.js';
 import { IncomingMailService } from './ticket/incoming-mail.service.js';
+import { MergeService } from './ticket/merge.service.js';
+import { RelationHandlers } from './ticket/relation.handlers.js';
+import { SplitService } from './ticket/split.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, DirectoryHandlers],
+  controllers: [TicketHandlers, RelationHandlers, DirectoryHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -31,6 +35,9 @@ import { TicketService } from './ticket/ticket.service.js';
     PolicyStore,
     TicketService,
     IncomingMailService,
+    LinkService,
+    MergeService,
+    SplitService,
     TicketQueries,
     DirectoryService,
     Sweeper,
