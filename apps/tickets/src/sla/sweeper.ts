@@ -11,9 +11,10 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { instantOf } from '../ticket/instant.type.js';
-import { readSurroundings } from '../ticket/surroundings.js';
+import { readSurroundingsOf } from '../ticket/surroundings.js';
 import { Ticket } from '../ticket/ticket.entity.js';
 import { TicketService } from '../ticket/ticket.service.js';
+import { countMoves } from './policy-moves.js';
 import { PolicyStore } from './policy.store.js';
 
 const BATCH = 200;
@@ -88,21 +89,19 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
         due.set(rows.length);
         if (rows.length === 0) return 0;
         await this.policies.learn(rows.map((row) => row.policyVersion));
-        const surroundings = await readSurroundings(em, {
-          people: rows.flatMap((row) => [row.assigneeId, row.reporter.personId]),
-          organisations: rows.map((row) => row.organisationId),
-          infrastructures: rows.map((row) => row.infrastructureId),
-        });
+        const surroundings = await readSurroundingsOf(em, rows);
         // what is due after the batch's last timer may come after what another ticket has due before it
         const until = rows.length < BATCH ? now : (rows.at(-1)!.nextTimerAt ?? now);
+        const moves: number[] = [];
         for (const row of rows) {
           const writer = this.tickets.writer(em, row, { ...surroundings, now: until });
-          writer.bringUpToTerms();
+          moves.push(...writer.bringUpToTerms());
           for (const { type, at } of writer.settle()) {
             settled.inc({ type });
             lateness.observe(now - at);
           }
         }
+        await countMoves(em, moves);
         return rows.length;
       },
       { clear: true },
