@@ -11,6 +11,7 @@ import { AuthGuard } from './auth/auth.guard.js';
 import { DirectoryController } from './directory/directory.controller.js';
 import type { GatewayEnv } from './env.js';
 import { RestHealthController } from './health/health.controller.js';
+import { PoliciesController } from './policies/policies.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { TicketsController } from './tickets/tickets.controller.js';
 import { TimelineController } from './timeline/timeline.controller.js';
@@ -24,6 +25,7 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
     TimelineController,
     AttachmentsController,
     DirectoryController,
+    PoliciesController,
     RestHealthController,
   ],
   providers: [

@@ -2,4 +2,5 @@ export * from './contract.js';
 export * from './directory.message.js';
 export * from './ticket.message.js';
 export * from './mail.message.js';
+export * from './policy.message.js';
 export * from './ticket.event.js';

@@ -8,6 +8,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ticket_unknown: 404,
   attachment_unknown: 404,
   raw_mail_unknown: 404,
+  policy_unknown: 404,
   ticket_closed: 409,
   version_conflict: 409,
 };
