@@ -6,19 +6,18 @@
  * found again, and one that is reopened later is. Any number of instances work at once: each takes rows that nobody else
  * holds. `tickets.policy_move` says how far each change of a policy has come.
  */
-import { LOGGER, pause, poolOf, Readiness, sqlOf, type Logger, type Sql } from '#platform';
+import { LOGGER, poolOf, Readiness, sqlOf, type Logger } from '#platform';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Gauge } from 'prom-client';
 import { readSurroundingsOf } from '../ticket/surroundings.js';
 import { Ticket } from '../ticket/ticket.entity.js';
 import { TicketService } from '../ticket/ticket.service.js';
+import { BatchJob, type Batch } from './batch-job.js';
 import { countMoves } from './policy-moves.js';
 import { PolicyStore } from './policy.store.js';
 
-const BATCH = 200;
 const POLL_MS = 1_000;
-const BACKOFF_MS = 2_000;
 
 const outdatedTickets = new Gauge({
   name: 'sla_policy_outdated',
@@ -27,9 +26,7 @@ const outdatedTickets = new Gauge({
 
 @Injectable()
 export class PolicyMover implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly stopping = new AbortController();
-  private running?: Promise<void>;
-  private lastError: string | null = null;
+  private readonly job: BatchJob;
 
   constructor(
     @Inject(MikroORM) private readonly orm: MikroORM,
@@ -38,51 +35,37 @@ export class PolicyMover implements OnApplicationBootstrap, OnApplicationShutdow
     private readonly policies: PolicyStore,
     readiness: Readiness,
   ) {
-    readiness.register('policy mover', () => {
-      if (this.lastError !== null) throw new Error(this.lastError);
-    });
+    const work = (batch: Batch) => this.move(batch);
+    const rest = () => this.finish();
+    this.job = new BatchJob({ name: 'policy mover', pollMs: POLL_MS, orm, log, readiness, work, rest });
   }
 
   onApplicationBootstrap(): void {
-    this.running = this.run();
+    this.job.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.stopping.abort();
-    await this.running;
+    await this.job.stop();
   }
 
-  private async run(): Promise<void> {
-    const { signal } = this.stopping;
-    const sql = await poolOf(this.orm);
-    while (!signal.aborted) {
-      try {
-        await this.policies.refresh();
-        const outdated = this.policies.outdated();
-        const taken = outdated.length === 0 ? 0 : await this.move(outdated);
-        if (taken < BATCH) await this.finish(sql);
-        this.lastError = null;
-        if (taken < BATCH) await pause(POLL_MS, signal);
-      } catch (error) {
-        this.lastError = error instanceof Error ? error.message : String(error);
-        this.log.warn({ err: error }, 'moving tickets to a new policy version failed');
-        await pause(BACKOFF_MS, signal);
-      }
-    }
-  }
-
-  /** One batch in one transaction. @returns how many tickets were in it; 0 when none could be moved yet */
-  private async move(outdated: number[]): Promise<number> {
+  /** @returns how many tickets were in the batch; 0 when none could be moved yet */
+  private async move({ limit, only, except, taken }: Batch): Promise<number> {
+    await this.policies.refresh();
+    const outdated = this.policies.outdated();
+    if (outdated.length === 0) return 0;
     return this.orm.em.fork().transactional(
       async (em) => {
-        const { rows: taken } = await sqlOf(em).query<{ id: string }>(
+        const { rows: found } = await sqlOf(em).query<{ id: string }>(
           `select id from tickets.ticket where policy_version = any($1) and status <> 'closed'
-           limit $2 for update skip locked`,
-          [outdated, BATCH],
+             and ($2::uuid is null or id = $2) and id <> all($3::uuid[])
+           limit $4 for update skip locked`,
+          [outdated, only, except, limit],
         );
-        outdatedTickets.set(taken.length);
-        if (taken.length === 0) return 0;
-        const rows = await em.find(Ticket, { id: { $in: taken.map(({ id }) => id) } });
+        const ids = found.map(({ id }) => id);
+        taken(ids);
+        outdatedTickets.set(ids.length);
+        if (ids.length === 0) return 0;
+        const rows = await em.find(Ticket, { id: { $in: ids } });
         const surroundings = await readSurroundingsOf(em, rows);
         const moves = rows.flatMap((row) => {
           // the transaction that wrote the row may have begun after this one
@@ -90,15 +73,16 @@ export class PolicyMover implements OnApplicationBootstrap, OnApplicationShutdow
           return this.tickets.writer(em, row, { ...surroundings, now }).bringUpToTerms();
         });
         await countMoves(em, moves);
-        this.log.info({ tickets: taken.length, moves: moves.length }, 'moved tickets to a new policy version');
-        return moves.length === 0 ? 0 : taken.length;
+        this.log.info({ tickets: ids.length, moves: moves.length }, 'moved tickets to a new policy version');
+        return moves.length === 0 ? 0 : ids.length;
       },
       { clear: true },
     );
   }
 
   /** A move is over when no live ticket is left on an earlier version of the policy, whoever moved or closed it. */
-  private async finish(sql: Sql): Promise<void> {
+  private async finish(): Promise<void> {
+    const sql = await poolOf(this.orm);
     const { rows } = await sql.query<{ policy: string; version: number; total: number; moved: number }>(
       `update tickets.policy_move move set finished_at = tickets.transaction_time()
        where finished_at is null and not exists (
