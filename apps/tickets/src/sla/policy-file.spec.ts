@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readPolicyFile } from './policy-file.js';
 
 /** `path rule` of everything that is wrong with the file. */
@@ -68,6 +69,14 @@ it('reads a complete file', () => {
     ['Fjordnett AS', 'gold'],
     ['Sjöberg Fiber AB', null],
   ]);
+});
+
+it('reads the example of the documentation', () => {
+  const operations = readFileSync(new URL('../../../../docs/operations.md', import.meta.url), 'utf8');
+  const blocks = [...operations.matchAll(/```json\n(.*?)```/gs)].map(([, json = '']) => json);
+  const { change, violations } = readPolicyFile(JSON.parse(blocks.find((json) => json.includes('"policies"'))!));
+  expect(violations).toEqual([]);
+  expect([...change.policies.keys()]).toEqual(['standard', 'gold']);
 });
 
 it('names everything that is wrong at once', () => {
