@@ -2,29 +2,12 @@
 import fc from 'fast-check';
 import { history, priority, RUNS } from '../test/arbitraries.js';
 import { ODD_CALENDARS } from '../test/calendars.js';
-import { newTicket, people, play, T0, type Played } from '../test/world.js';
-import { creationChanges, DEFAULT_POLICY, moveToPolicy, replay, settle } from './index.js';
+import { entry, newTicket, people, play, T0, writtenDown } from '../test/world.js';
+import { DEFAULT_POLICY, moveToPolicy, replay, settle } from './index.js';
 import type { Calendar, HistoryEntry, Policy, Ticket } from './index.js';
 
 const calendars: [string, Calendar][] = [['24×7', DEFAULT_POLICY.calendar], ...Object.entries(ODD_CALENDARS)];
 const start = fc.integer({ min: 0, max: 365 * 24 }).map((hours) => T0 + hours * 3600);
-
-/** What a shell would have written down. */
-function writtenDown(first: Ticket, trail: Played['trail']): HistoryEntry[] {
-  const creation = entry(first.createdAt, creationChanges(first));
-  return [
-    creation,
-    ...trail.flatMap(({ now, result, settlements }) => [
-      ...settlements.map(({ at, changes }) => ({ ...entry(at, changes), settled: true })),
-      ...(result && 'changed' in result && result.changed ? [entry(now, result.changes, result)] : []),
-    ]),
-  ];
-}
-
-function entry(at: number, changes: HistoryEntry['changes'], result?: object): HistoryEntry {
-  const said = result !== undefined && 'effect' in result;
-  return { at, changes, byPersonId: 'emp1', comment: said ? null : 'because', settled: false };
-}
 
 describe.each(calendars)('on the calendar of %s', (_, calendar) => {
   const runs = { numRuns: calendar.always ? RUNS.numRuns : Math.ceil(RUNS.numRuns / 4) };
