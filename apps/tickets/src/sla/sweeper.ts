@@ -19,6 +19,7 @@ import { PolicyStore } from './policy.store.js';
 const BATCH = 200;
 const POLL_MS = 250;
 const BACKOFF_MS = 2_000;
+const SET_ASIDE_MS = 300_000;
 
 const settled = new Counter({
   name: 'sla_settled_total',
@@ -30,6 +31,7 @@ const lateness = new Histogram({
   help: 'From the instant of a deed of time to its record',
   buckets: [1.1, 1.5, 2, 5, 15, 60, 600, 86_400],
 });
+const setAside = new Counter({ name: 'sla_set_aside_total', help: 'Tickets that could not be settled' });
 const due = new Gauge({ name: 'sla_timers_due', help: 'Tickets of the last batch whose timers were due' });
 
 @Injectable()
@@ -37,6 +39,10 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly stopping = new AbortController();
   private running?: Promise<void>;
   private lastError: string | null = null;
+  /** The tickets of the batch in hand. */
+  private inHand: string[] = [];
+  /** Tickets that could not be settled, with when they are tried again. */
+  private readonly aside = new Map<string, number>();
 
   constructor(
     @Inject(MikroORM) private readonly orm: MikroORM,
@@ -63,7 +69,7 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        const taken = await this.sweep();
+        const taken = await this.sweepOrIsolate();
         this.lastError = null;
         if (taken < BATCH) await pause(POLL_MS, signal);
       } catch (error) {
@@ -74,19 +80,41 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  /** One batch in one transaction. @returns how many tickets were due in it */
-  private async sweep(): Promise<number> {
+  /** One ticket that cannot be settled must not stop the timers of all others: it is set aside for a while. */
+  private async sweepOrIsolate(): Promise<number> {
+    this.inHand = [];
+    try {
+      return await this.sweep(BATCH);
+    } catch (error) {
+      const ids = this.inHand;
+      await this.orm.em.getConnection().execute('select 1'); // without a database no ticket is to blame
+      if (ids.length === 0) throw error;
+      for (const id of ids) await this.sweep(1, id).catch((cause: unknown) => this.setAside(id, cause));
+      return ids.length;
+    }
+  }
+
+  private setAside(id: string, cause: unknown): void {
+    this.log.error({ err: cause, ticketId: id }, 'a ticket cannot be settled: set aside for a while');
+    setAside.inc();
+    this.aside.set(id, performance.now() + SET_ASIDE_MS);
+  }
+
+  /** One batch (or one ticket) in one transaction. @returns how many tickets were due in it */
+  private async sweep(limit: number, only?: string): Promise<number> {
+    for (const [id, until] of this.aside) if (until < performance.now()) this.aside.delete(id);
     await this.policies.refresh();
     return this.orm.em.fork().transactional(
       async (em) => {
         const now = await transactionTime(em);
         const rows = await em.find(
           Ticket,
-          { nextTimerAt: { $lte: now } },
-          { orderBy: { nextTimerAt: 'asc', id: 'asc' }, limit: BATCH, lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE },
+          { nextTimerAt: { $lte: now }, id: only === undefined ? { $nin: [...this.aside.keys()] } : only },
+          { orderBy: { nextTimerAt: 'asc', id: 'asc' }, limit, lockMode: LockMode.PESSIMISTIC_PARTIAL_WRITE },
         );
         due.set(rows.length);
         if (rows.length === 0) return 0;
+        this.inHand = rows.map((row) => row.id);
         await this.policies.learn(rows.map((row) => row.policyVersion));
         const surroundings = await readSurroundings(em, {
           people: rows.flatMap((row) => [row.assigneeId, row.reporter.personId]),
@@ -94,7 +122,7 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
           infrastructures: rows.map((row) => row.infrastructureId),
         });
         // what is due after the batch's last timer may come after what another ticket has due before it
-        const until = rows.length < BATCH ? now : (rows.at(-1)!.nextTimerAt ?? now);
+        const until = rows.length < limit ? now : (rows.at(-1)!.nextTimerAt ?? now);
         for (const row of rows) {
           const writer = this.tickets.writer(em, row, { ...surroundings, now: until });
           writer.bringUpToTerms();
