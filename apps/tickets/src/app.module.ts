@@ -6,6 +6,8 @@ import { DirectoryService } from './directory/directory.service.js';
 import type { TicketsEnv } from './env.js';
 import { createOrm } from './orm.js';
 import { OutboxRelay } from './outbox/outbox.relay.js';
+import { ClocksHandlers } from './sla/clocks.handlers.js';
+import { ClocksQueries } from './sla/clocks.queries.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
@@ -15,7 +17,7 @@ import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, DirectoryHandlers],
+  controllers: [TicketHandlers, ClocksHandlers, DirectoryHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -32,6 +34,7 @@ import { TicketService } from './ticket/ticket.service.js';
     TicketService,
     IncomingMailService,
     TicketQueries,
+    ClocksQueries,
     DirectoryService,
     Sweeper,
     OutboxRelay,

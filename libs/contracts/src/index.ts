@@ -3,3 +3,4 @@ export * from './directory.message.js';
 export * from './ticket.message.js';
 export * from './mail.message.js';
 export * from './ticket.event.js';
+export * from './clocks.message.js';

@@ -47,7 +47,7 @@ const ticketUnknown = () => refuse({ field: 'ticketId', code: 'ticket_unknown', 
 const cursorInvalid = () => refuse({ field: 'after', code: 'cursor_invalid', message: 'not a cursor of this list' });
 
 /** `v` is the viewer. The same rule as maySee(), in SQL. */
-const MAY_SEE = `v.active and (v.kind = 'employee' or t.organisation_id = v.organisation_id or t.reporter_person_id = v.id)`;
+export const MAY_SEE = `v.active and (v.kind = 'employee' or t.organisation_id = v.organisation_id or t.reporter_person_id = v.id)`;
 
 const FROM_TICKET = `
   tickets.ticket t
