@@ -77,6 +77,17 @@ it('names who began a segment, and nobody where time did', () => {
   ]);
 });
 
+it('knows of what falls due at the very instant of the look', () => {
+  const suspension = { status: 'suspended', suspensionCause: 'pending_change', suspendedSeconds: HOUR };
+  const { assign } = explained([after(2 * HOUR - 1, suspension)], { rest: HOUR });
+  expect(sentences(assign).slice(2)).toEqual([
+    'Paused for 1 h from Mon 2 March 2026, 10:59:59 to Mon 2 March 2026, 11:59:59 (UTC): waiting for a planned change.',
+    'Running since Mon 2 March 2026, 11:59:59 (UTC): 0 min so far.',
+  ]);
+  const later = explained([after(2 * HOUR - 1, suspension)], { rest: HOUR + 1 });
+  expect(later.assign.lines.at(-2)).toMatchObject({ type: 'warned', percent: 50, remainingSeconds: 2 * HOUR });
+});
+
 it('goes on when a closed ticket is taken up again, with the time between as a segment', () => {
   const { resolve, assign } = explained(
     [
