@@ -6,7 +6,7 @@ it.each([
   [['comment_required', 'priority_unknown'], 422],
   [['ticket_closed', 'assignee_not_employee'], 409],
   [['version_conflict', 'comment_required'], 409],
-  [['comment_required', 'actor_not_employee', 'ticket_closed'], 403],
+  [['comment_required', 'actor_not_employee', 'ticket_closed'], 409],
   [['employees_only'], 403],
   [['ticket_unknown'], 404],
   [['attachment_unknown'], 404],

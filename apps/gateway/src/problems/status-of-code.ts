@@ -12,8 +12,8 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   version_conflict: 409,
 };
 
-/** Who may not ask learns nothing else; who comes too late need not mend fields first. */
-const PRECEDENCE = [401, 403, 404, 409];
+/** Who is nobody here learns nothing else; who comes too late need not mend fields, nor ask who may. */
+const PRECEDENCE = [401, 404, 409, 403];
 
 export function statusOfCode(code: string): number {
   return (Object.hasOwn(STATUS_OF_CODE, code) && STATUS_OF_CODE[code]) || 422;
