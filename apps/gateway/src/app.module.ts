@@ -13,6 +13,8 @@ import { DirectoryController } from './directory/directory.controller.js';
 import type { GatewayEnv } from './env.js';
 import { RestHealthController } from './health/health.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
+import { LinksController } from './relations/links.controller.js';
+import { MergesController } from './relations/merges.controller.js';
 import { TicketsController } from './tickets/tickets.controller.js';
 import { TimelineController } from './timeline/timeline.controller.js';
 
@@ -24,6 +26,8 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
     TicketsController,
     TimelineController,
     ClocksController,
+    LinksController,
+    MergesController,
     AttachmentsController,
     DirectoryController,
     RestHealthController,

@@ -11,13 +11,17 @@ import { ClocksQueries } from './sla/clocks.queries.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
+import { LinkService } from './ticket/link.service.js';
 import { IncomingMailService } from './ticket/incoming-mail.service.js';
+import { MergeService } from './ticket/merge.service.js';
+import { RelationHandlers } from './ticket/relation.handlers.js';
+import { SplitService } from './ticket/split.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, ClocksHandlers, DirectoryHandlers],
+  controllers: [TicketHandlers, RelationHandlers, ClocksHandlers, DirectoryHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -33,6 +37,9 @@ import { TicketService } from './ticket/ticket.service.js';
     PolicyStore,
     TicketService,
     IncomingMailService,
+    LinkService,
+    MergeService,
+    SplitService,
     TicketQueries,
     ClocksQueries,
     DirectoryService,

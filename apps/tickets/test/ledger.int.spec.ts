@@ -6,6 +6,9 @@ import {
   getClocks,
   getTicket,
   getTimeline,
+  mergeTicket,
+  splitTicket,
+  unmergeTicket,
   updateTicket,
   type PersonView,
   type TicketChange,
@@ -227,6 +230,7 @@ describe('every row', () => {
       await letPass((from % 7) * HOUR + 17);
     }
     expect(changed).toBeGreaterThan(200);
+    await relate(tickets.slice(0, 20));
     const { rows } = await database.query(`select policy_version as v, count(*)::int from tickets.ticket group by 1`);
     expect(rows.length).toBe(2);
     const result = await verify('--all');
@@ -234,6 +238,21 @@ describe('every row', () => {
     expect(result.summary).toContain(', 0 differences in 0 of them, 0 repaired, 0 histories that cannot be replayed');
     expect(Number(/(\d+) tickets compared/.exec(result.summary)?.[1])).toBeGreaterThanOrEqual(120);
   }, 180_000);
+
+  /** In pairs: makes a message of one a ticket of its own, and merges the other into it, some only for a while. */
+  async function relate(some: TicketView[]): Promise<void> {
+    const comment = 'the same';
+    for (let index = 0; index < some.length; index += 2) {
+      const [one, other] = [some[index]!, some[index + 1]!];
+      const { items } = await bus.expect(getTimeline, { viewerId: erik.id, ticketId: other.id, limit: 1 });
+      const split = { entryId: items[0]!.id, comment };
+      await bus.expect(splitTicket, { actorId: eva.id, ticketId: other.id, split });
+      const merge = { into: other.id, comment };
+      await bus.expect(mergeTicket, { actorId: erik.id, ticketId: one.id, merge });
+      await letPass(index * 600);
+      if (index % 4 === 0) await bus.expect(unmergeTicket, { actorId: erik.id, ticketId: one.id, comment });
+    }
+  }
 
   async function publishOfficeHours(): Promise<void> {
     const weekly = Object.fromEntries(['mon', 'tue', 'wed', 'thu', 'fri'].map((day) => [day, [['08:00', '17:00']]]));

@@ -4,3 +4,4 @@ export * from './ticket.message.js';
 export * from './mail.message.js';
 export * from './ticket.event.js';
 export * from './clocks.message.js';
+export * from './link.message.js';

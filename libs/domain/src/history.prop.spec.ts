@@ -1,9 +1,9 @@
 /** Replaying a history makes the very ticket that made the history. */
 import fc from 'fast-check';
-import { history, priority, RUNS } from '../test/arbitraries.js';
+import { history, priority, RUNS, wait } from '../test/arbitraries.js';
 import { ODD_CALENDARS } from '../test/calendars.js';
-import { entry, newTicket, people, play, T0, writtenDown } from '../test/world.js';
-import { DEFAULT_POLICY, moveToPolicy, replay, settle } from './index.js';
+import { accepted, entry, newTicket, people, person, play, T0, update, writtenDown } from '../test/world.js';
+import { DEFAULT_POLICY, moveToPolicy, replay, settle, undoMerge } from './index.js';
 import type { Calendar, HistoryEntry, Policy, Ticket } from './index.js';
 
 const calendars: [string, Calendar][] = [['24×7', DEFAULT_POLICY.calendar], ...Object.entries(ODD_CALENDARS)];
@@ -101,4 +101,26 @@ describe('other terms', () => {
     });
     expect.hasAssertions();
   });
+});
+
+it('replays what undoing a merge gives back', () => {
+  fc.assert(
+    fc.property(start, history, wait, (at, steps, merged) => {
+      const first = newTicket({}, DEFAULT_POLICY, at);
+      const { ticket, trail, now } = play(first, steps, DEFAULT_POLICY);
+      const before = settle(ticket, DEFAULT_POLICY, now, people).ticket;
+      if (before.status === 'closed') return;
+      const closing = accepted(update(before, now, { status: 'closed', resolutionType: 'duplicate' }));
+      const later = now + merged;
+      const undone = undoMerge(closing.ticket, { at: now, ...before }, DEFAULT_POLICY, {
+        now: later,
+        people,
+        actor: person('emp1'),
+      });
+      const entries = [...writtenDown(first, trail), entry(now, closing.changes), entry(later, undone.changes)];
+      const replayed = replay(first, entries, () => DEFAULT_POLICY, later);
+      expect(replayed.ticket).toEqual(settle(undone.ticket, DEFAULT_POLICY, later, people).ticket);
+    }),
+    RUNS,
+  );
 });

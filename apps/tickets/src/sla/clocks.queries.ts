@@ -5,7 +5,7 @@ import { poolOf, type Sql } from '#platform';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { instantOf, isoInstant } from '../ticket/instant.type.js';
-import { MAY_SEE } from '../ticket/ticket.queries.js';
+import { MAY_SEE } from '../ticket/access.js';
 import { ledgerView } from './clocks.view.js';
 import { HISTORY, historyOf, type HistoryRow } from './history.rows.js';
 import { PolicyStore } from './policy.store.js';

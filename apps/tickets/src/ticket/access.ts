@@ -10,3 +10,6 @@ export function maySee(
   const sameOrganisation = viewer.organisationId !== null && viewer.organisationId === ticket.organisationId;
   return sameOrganisation || viewer.id === ticket.reporter.personId;
 }
+
+/** The same rule in SQL: `v` is the viewer, `t` the ticket. */
+export const MAY_SEE = `v.active and (v.kind = 'employee' or t.organisation_id = v.organisation_id or t.reporter_person_id = v.id)`;

@@ -40,9 +40,11 @@ import { v7 as uuidv7 } from 'uuid';
 import type { TicketsEnv } from '../env.js';
 import { PolicyStore } from '../sla/policy.store.js';
 import { maySee } from './access.js';
+import { addressed, viewForActor, withMoreRows } from './addressed.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { instantOfIso } from './instant.type.js';
-import { recipientsOf } from './recipients.js';
+import { tellChildren } from './outage.js';
+import { distinct, recipientsOf } from './recipients.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { TicketWriter } from './ticket.writer.js';
@@ -123,6 +125,7 @@ export class TicketService {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
       const { row, actor, surroundings, writer } = opened;
+      if (row.mergedInto != null) return ticketMerged(row);
       const { people } = surroundings;
       const accepted = this.decide(opened, request);
       if ('refusals' in accepted) {
@@ -155,6 +158,7 @@ export class TicketService {
       if (isRefused(opened)) return opened;
       const { row, actor, surroundings, writer } = opened;
       if (actor.kind !== 'employee') return refuse(forEmployees(''));
+      if (row.mergedInto != null) return ticketMerged(row);
       const before = writer.view();
       const nothing = { changed: false, changes: [], fixes: [], before, recipients: [] };
       const accepted = this.decide(opened, request);
@@ -195,11 +199,13 @@ export class TicketService {
     });
   }
 
-  async addMessage(request: AddMessage): Promise<MessageResult | Refused> {
+  /** @param locked rows that have to be locked before the ticket's own, once that is known */
+  async addMessage(request: AddMessage, locked: string[] = []): Promise<MessageResult | Refused> {
     await this.policies.refresh();
-    return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
-      const opened = await this.lock(em, request.ticketId, request.actorId);
-      if (isRefused(opened)) return opened;
+    return inIdempotentTransaction<MessageResult>(this.orm.em.fork(), request, async (em) => {
+      const reached = await addressed(em, this, request, locked);
+      if (isRefused(reached)) return reached;
+      const { opened, named, childIds } = reached;
       const { actor, row, surroundings, writer } = opened;
       if (request.text.trim() === '') {
         return refuse({ field: 'text', code: 'text_required', message: 'a message needs words' });
@@ -219,7 +225,7 @@ export class TicketService {
         { now, people: lookup(people) },
       );
       if (accepted.effect === 'follow_up') {
-        const followUp = await this.openFollowUp(em, row, actor, surroundings);
+        const followUp = await this.openFollowUp(em, named.row, actor, named.surroundings);
         const changes = followUp.creation();
         const entry = followUp.entry({ kind: 'message', text, visibleText: text, changes }, author);
         followUp.publish(ticketCreated, { text, acknowledge: false }, author, []);
@@ -233,8 +239,10 @@ export class TicketService {
       const readers = actor.kind === 'employee' ? await participantsOf(em, row.id) : [];
       const recipients = distinct([...told, ...readers]).filter((one) => one.email !== actor.email);
       writer.publish(ticketMessageAdded, { entryId: entry.id, visibility: 'public', text, effect }, author, recipients);
-      return { ticket: writer.view(), entryId: entry.id, effect, fixes };
-    });
+      await tellChildren(em, { tickets: this, policies: this.policies }, opened, childIds, text);
+      const children = childIds.length > 0 ? { children: childIds.length } : {};
+      return { ticket: viewForActor(reached), entryId: entry.id, effect, fixes, ...children };
+    }).catch(withMoreRows((more) => this.addMessage(request, more)));
   }
 
   /** Makes the row of a new ticket. The caller writes its first message and its event. */
@@ -309,6 +317,7 @@ export class TicketService {
     ticketId: string,
     actorId: string,
     named: { assignee?: string | null; infrastructure?: string | null } = {},
+    mayOpen = maySee,
   ): Promise<Opened | Refused> {
     const row = await em.findOne(Ticket, { id: ticketId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
     await this.policies.learn(row ? [row.policyVersion] : []);
@@ -319,7 +328,7 @@ export class TicketService {
     });
     const actor = surroundings.people.get(actorId);
     if (!actor?.active) return actorUnknown();
-    if (!row || !maySee(actor, row)) return ticketUnknown();
+    if (!row || !mayOpen(actor, row)) return ticketUnknown();
     // time goes on while a row is waited for, but never backwards on the row
     surroundings.now = Math.max(surroundings.now, row.updatedAt);
     const writer = this.writer(em, row, surroundings);
@@ -382,6 +391,12 @@ export async function nextNumbers(em: EntityManager, count: number): Promise<num
   return rows.map((row) => row.number);
 }
 
+/** Its state belongs to the merge: undoing that gives it back. */
+function ticketMerged({ mergedInto }: Ticket): Refused {
+  const message = `the ticket is merged into #${mergedInto}: change that one, or undo the merge`;
+  return refuse({ field: 'ticketId', code: 'ticket_merged', message });
+}
+
 function asReporter(person: DirectoryPerson) {
   return {
     reporter: { personId: person.id, name: person.name, email: person.email },
@@ -389,7 +404,7 @@ function asReporter(person: DirectoryPerson) {
   };
 }
 
-function forEmployees(field: string): FieldError {
+export function forEmployees(field: string): FieldError {
   return { field, code: 'employees_only', message: 'only employees may say this' };
 }
 
@@ -422,9 +437,4 @@ async function participantsOf(em: EntityManager, ticketId: string): Promise<Reci
     [ticketId],
   );
   return rows.map((person) => ({ role: 'participant', ...person }));
-}
-
-/** One mail a person: the first role wins. */
-function distinct(recipients: Recipient[]): Recipient[] {
-  return [...new Map(recipients.toReversed().map((one) => [one.email.toLowerCase(), one])).values()].toReversed();
 }

@@ -7,6 +7,7 @@ export interface TicketFacts extends TicketState {
   subject: string;
   updatedAt: Instant;
   followUpOf: number | null;
+  mergedInto: number | null;
   organisation: Reference | null;
   infrastructure: Reference | null;
   assignee: Reference | null;
@@ -44,6 +45,7 @@ export function ticketView(facts: TicketFacts, policy: Policy, now: Instant): Ti
     resolveEverBreached: clocks.resolveEverBreached,
     resolveGainSeconds: clocks.resolveGainSeconds,
     followUpOf: facts.followUpOf,
+    mergedInto: facts.mergedInto,
     createdAt: isoInstant(facts.createdAt),
     updatedAt: isoInstant(facts.updatedAt),
     closedAt: isoOrNull(clocks.closedAt),
