@@ -6,6 +6,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   actor_not_employee: 403,
   employees_only: 403,
   ticket_unknown: 404,
+  infrastructure_unknown: 404,
   attachment_unknown: 404,
   raw_mail_unknown: 404,
   link_unknown: 404,

@@ -63,6 +63,9 @@ export class TicketWriter {
     private readonly teamAddress: string | undefined,
   ) {}
 
+  /** Why a new ticket has the priority that it begins with, when nobody said one. */
+  priorityReason: string | null = null;
+
   get policy(): Policy {
     return this.policies.of(this.row.policyVersion);
   }
@@ -116,7 +119,9 @@ export class TicketWriter {
 
   /** What a new ticket was created with: the changes of its first entry. */
   creation(): FieldChangeView[] {
-    return this.named(creationChanges(stateOf(this.row)));
+    const changes = this.named(creationChanges(stateOf(this.row)));
+    const reason = this.priorityReason;
+    return reason === null ? changes : [...changes, { field: 'priorityReason', before: null, after: reason }];
   }
 
   entry(fields: EntryFields, author: AuthorView): TimelineEntry {
