@@ -20,6 +20,7 @@ import { MergeService } from './ticket/merge.service.js';
 import { RelationHandlers } from './ticket/relation.handlers.js';
 import { SplitService } from './ticket/split.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
+import { TicketList } from './ticket/ticket.list.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
@@ -45,6 +46,7 @@ import { TicketService } from './ticket/ticket.service.js';
     SplitService,
     TicketQueries,
     ClocksQueries,
+    TicketList,
     DirectoryService,
     PolicyQueries,
     Sweeper,
