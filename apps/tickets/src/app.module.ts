@@ -10,12 +10,15 @@ import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
 import { IncomingMailService } from './ticket/incoming-mail.service.js';
+import { ParticipantHandlers } from './ticket/participant.handlers.js';
+import { ParticipantService } from './ticket/participant.service.js';
+import { TagService } from './ticket/tag.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, DirectoryHandlers],
+  controllers: [TicketHandlers, ParticipantHandlers, DirectoryHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -32,6 +35,8 @@ import { TicketService } from './ticket/ticket.service.js';
     TicketService,
     IncomingMailService,
     TicketQueries,
+    ParticipantService,
+    TagService,
     DirectoryService,
     Sweeper,
     OutboxRelay,

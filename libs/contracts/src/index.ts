@@ -1,5 +1,7 @@
 export * from './contract.js';
 export * from './directory.message.js';
 export * from './ticket.message.js';
+export * from './participant.message.js';
+export * from './tag.message.js';
 export * from './mail.message.js';
 export * from './ticket.event.js';

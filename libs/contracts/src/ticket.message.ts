@@ -15,6 +15,7 @@ import {
 } from '#domain';
 import { Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
   IsArray,
   IsBoolean,
   IsEmail,
@@ -71,6 +72,12 @@ export class TicketView {
 
   @IsString()
   subject: string;
+
+  /** Words of the house to find and group it by, in lower case, sorted. Always empty for customers. */
+  @IsOptional()
+  @IsArray()
+  @IsString({ each: true })
+  tags: string[];
 
   @IsIn(CHANNELS)
   channel: Channel;
@@ -210,12 +217,12 @@ export class FieldChangeView {
   @IsString()
   after: string | null;
 
-  /** With `assignee` and `infrastructure`: whose id `before` is. */
+  /** With `assignee`, `infrastructure` and `participants`: whose id `before` is. */
   @IsOptional()
   @IsString()
   beforeName?: string;
 
-  /** With `assignee` and `infrastructure`: whose id `after` is. */
+  /** With `assignee`, `infrastructure` and `participants`: whose id `after` is. */
   @IsOptional()
   @IsString()
   afterName?: string;
@@ -572,6 +579,14 @@ export class ListTickets {
   @IsInt()
   number?: number;
 
+  /** Employees only: tickets that have all of these tags. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(30)
+  @IsString({ each: true })
+  @MaxLength(255, { each: true })
+  tag?: string[];
+
   /** Continue after this cursor (from the page before). */
   @IsOptional()
   @IsString()
@@ -596,7 +611,10 @@ export class TicketPage {
   next: string | null;
 }
 
-/** Newest first, stable while tickets come and go. Refuses with `viewer_unknown` or `cursor_invalid`. */
+/**
+ * Newest first, stable while tickets come and go. Refuses with `viewer_unknown`, `cursor_invalid` or `employees_only` (a
+ * customer who names tags).
+ */
 export const listTickets = rpc('tickets.list.v1', ListTickets, TicketPage);
 
 export class AttachmentView {

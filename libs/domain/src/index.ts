@@ -13,3 +13,4 @@ export * from './told.js';
 export * from './view.js';
 export * from './terms.js';
 export * from './history.js';
+export * from './tags.js';

@@ -1,7 +1,9 @@
 import { Initial } from './0001-initial.js';
 import { PoliciesAndHistory } from './0002-policies-and-history.js';
+import { Participants } from './0007-participants.js';
 
 export const migrations = [
   { name: '0001-initial', class: Initial },
   { name: '0002-policies-and-history', class: PoliciesAndHistory },
+  { name: '0007-participants', class: Participants },
 ];

@@ -120,6 +120,7 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
           people: rows.flatMap((row) => [row.assigneeId, row.reporter.personId]),
           organisations: rows.map((row) => row.organisationId),
           infrastructures: rows.map((row) => row.infrastructureId),
+          tickets: rows.map((row) => row.id),
         });
         // what is due after the batch's last timer may come after what another ticket has due before it
         const until = rows.length < limit ? now : (rows.at(-1)!.nextTimerAt ?? now);

@@ -14,11 +14,12 @@ import {
   type TimelineEntryView,
   type TimelinePage,
 } from '#contracts';
-import type { FieldChange, PersonKind } from '#domain';
+import { normalTag, type FieldChange, type PersonKind } from '#domain';
 import { poolOf, type Sql } from '#platform';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { PolicyStore } from '../sla/policy.store.js';
+import { MAY_SEE, shownTo } from './access.js';
 import { instantOf, isoInstant } from './instant.type.js';
 import { TICKET_COLUMNS, factsOf, type TicketRow } from './ticket.row.js';
 import { ticketView } from './ticket.view.js';
@@ -46,8 +47,11 @@ const viewerUnknown = () => refuse({ field: 'viewerId', code: 'viewer_unknown', 
 const ticketUnknown = () => refuse({ field: 'ticketId', code: 'ticket_unknown', message: 'there is no such ticket' });
 const cursorInvalid = () => refuse({ field: 'after', code: 'cursor_invalid', message: 'not a cursor of this list' });
 
-/** `v` is the viewer. The same rule as maySee(), in SQL. */
-const MAY_SEE = `v.active and (v.kind = 'employee' or t.organisation_id = v.organisation_id or t.reporter_person_id = v.id)`;
+const tagsForEmployees = () => refuse({ field: 'tag', code: 'employees_only', message: 'only employees see tags' });
+
+/** The tickets that a person follows; as a list, so that each alternative is found by its own index. */
+const follows = (person: string) =>
+  `t.id = any(array(select ticket_id from tickets.participant where person_id = ${person}))`;
 
 const FROM_TICKET = `
   tickets.ticket t
@@ -69,14 +73,14 @@ export class TicketQueries implements OnModuleInit {
   }
 
   async get({ viewerId, ticketId }: GetTicket): Promise<TicketAnswer | Refused> {
-    const { rows } = await this.sql.query<TicketRow>({
+    const { rows } = await this.sql.query<TicketRow & { viewer_kind: PersonKind }>({
       name: 'get-ticket',
-      text: `select ${TICKET_COLUMNS} from tickets.person v, ${FROM_TICKET}
+      text: `select ${TICKET_COLUMNS}, v.kind as viewer_kind from tickets.person v, ${FROM_TICKET}
              where v.id = $1 and t.id = $2 and ${MAY_SEE}`,
       values: [viewerId, ticketId],
     });
     const row = rows[0];
-    return row ? { ticket: (await this.views([row]))[0]! } : ticketUnknown();
+    return row ? { ticket: (await this.views([row], row.viewer_kind))[0]! } : ticketUnknown();
   }
 
   async list(query: ListTickets): Promise<TicketPage | Refused> {
@@ -84,6 +88,7 @@ export class TicketQueries implements OnModuleInit {
     if (after !== null && !(Number.isInteger(after) && after > 0 && after <= MAX_NUMBER)) return cursorInvalid();
     const viewer = await this.viewer(query.viewerId);
     if (!viewer) return viewerUnknown();
+    if (query.tag && viewer.kind === 'customer') return tagsForEmployees();
     const conditions: string[] = [];
     const values: unknown[] = [];
     const where = (condition: (placeholder: string) => string, value: unknown): void => {
@@ -91,7 +96,10 @@ export class TicketQueries implements OnModuleInit {
       conditions.push(condition(`$${values.length}`));
     };
     if (viewer.kind === 'customer') {
-      where((p) => `(t.reporter_person_id = ${p} or t.organisation_id = $${values.length + 1})`, viewer.id);
+      where(
+        (p) => `(t.reporter_person_id = ${p} or t.organisation_id = $${values.length + 1} or ${follows(p)})`,
+        viewer.id,
+      );
       values.push(viewer.organisation_id);
     }
     if (after !== null) where((p) => `t.number < ${p}`, after);
@@ -100,11 +108,12 @@ export class TicketQueries implements OnModuleInit {
     if (query.priority) where((p) => `t.priority = any(${p})`, query.priority);
     if (query.assignee === 'none') conditions.push('t.assignee_id is null');
     else if (query.assignee) where((p) => `t.assignee_id = ${p}`, query.assignee);
+    if (query.tag) where((p) => `(t.tags <> '{}' and t.tags @> ${p}::text[])`, query.tag.map(normalTag));
     const text = `select ${TICKET_COLUMNS} from ${FROM_TICKET}
        ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
        order by t.number desc limit ${query.limit + 1}`;
     const { rows } = await this.sql.query<TicketRow>(text, values);
-    const items = await this.views(rows.slice(0, query.limit));
+    const items = await this.views(rows.slice(0, query.limit), viewer.kind);
     return { items, next: rows.length > query.limit ? String(items.at(-1)!.number) : null };
   }
 
@@ -164,9 +173,11 @@ export class TicketQueries implements OnModuleInit {
     return { sha256, name: `${entryId}.eml`, type: 'message/rfc822', size: Number(row.raw_size) };
   }
 
-  private async views(rows: TicketRow[]): Promise<TicketView[]> {
+  private async views(rows: TicketRow[], viewer: PersonKind): Promise<TicketView[]> {
     await this.policies.learn(rows.map((row) => row.policy_version));
-    return rows.map((row) => ticketView(factsOf(row), this.policies.of(row.policy_version), instantOf(row.now)));
+    const viewOf = (row: TicketRow) =>
+      ticketView(factsOf(row), this.policies.of(row.policy_version), instantOf(row.now));
+    return rows.map((row) => shownTo(viewer, viewOf(row)));
   }
 
   private async viewer(id: string) {

@@ -15,7 +15,6 @@ import {
   type MessageResult,
   type NewTicket,
   type PreviewUpdate,
-  type Recipient,
   type Refused,
   type TicketAnswer,
   type UpdatePreview,
@@ -39,10 +38,9 @@ import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import type { TicketsEnv } from '../env.js';
 import { PolicyStore } from '../sla/policy.store.js';
-import { maySee } from './access.js';
+import { maySee, shownTo } from './access.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { instantOfIso } from './instant.type.js';
-import { recipientsOf } from './recipients.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { TicketWriter } from './ticket.writer.js';
@@ -122,8 +120,7 @@ export class TicketService {
     return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
-      const { row, actor, surroundings, writer } = opened;
-      const { people } = surroundings;
+      const { row, actor, writer } = opened;
       const accepted = this.decide(opened, request);
       if ('refusals' in accepted) {
         return Object.assign(refuse(...accepted.refusals), { currentVersion: row.version });
@@ -139,7 +136,7 @@ export class TicketService {
       const { fixes } = accepted;
       const changes = writer.named(accepted.changes);
       writer.entry({ kind: 'change', text: comment, changes, fixes }, author);
-      const recipients = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
+      const recipients = writer.recipients('update', accepted.told, author);
       writer.publish(ticketUpdated, { changes, fixes, comment }, author, recipients);
       return { ticket: writer.view(), changed: true, fixes };
     });
@@ -153,7 +150,7 @@ export class TicketService {
     try {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
-      const { row, actor, surroundings, writer } = opened;
+      const { actor, writer } = opened;
       if (actor.kind !== 'employee') return refuse(forEmployees(''));
       const before = writer.view();
       const nothing = { changed: false, changes: [], fixes: [], before, recipients: [] };
@@ -162,7 +159,6 @@ export class TicketService {
         return { ...nothing, accepted: false, refusals: accepted.refusals, after: before };
       }
       if (!accepted.changed) return { ...nothing, accepted: true, refusals: [], after: before };
-      const { people } = surroundings;
       return {
         accepted: true,
         refusals: [],
@@ -171,7 +167,7 @@ export class TicketService {
         fixes: accepted.fixes,
         before,
         after: writer.view(accepted.ticket),
-        recipients: recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS),
+        recipients: writer.recipients('update', accepted.told, authorOf(actor)),
       };
     } finally {
       await em.rollback();
@@ -229,11 +225,9 @@ export class TicketService {
       const { fixes, effect } = accepted;
       const changes = writer.named(accepted.changes);
       const entry = writer.entry({ kind: 'message', text, visibleText: text, changes, fixes }, author);
-      const told = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
-      const readers = actor.kind === 'employee' ? await participantsOf(em, row.id) : [];
-      const recipients = distinct([...told, ...readers]).filter((one) => one.email !== actor.email);
+      const recipients = writer.recipients('message', accepted.told, author);
       writer.publish(ticketMessageAdded, { entryId: entry.id, visibility: 'public', text, effect }, author, recipients);
-      return { ticket: writer.view(), entryId: entry.id, effect, fixes };
+      return { ticket: shownTo(actor.kind, writer.view()), entryId: entry.id, effect, fixes };
     });
   }
 
@@ -256,6 +250,7 @@ export class TicketService {
     const row = em.create(Ticket, {
       ...state,
       subject: opening.subject,
+      tags: [],
       organisationId: opening.organisationId,
       updatedAt: now,
       nextTimerAt: nextTimerAt(state, policy),
@@ -290,12 +285,14 @@ export class TicketService {
     return entry.id;
   }
 
+  /** Somebody of another organisation, with whom the ticket was shared, gets one of their own organisation. */
   private openFollowUp(em: EntityManager, row: Ticket, actor: DirectoryPerson, surroundings: Surroundings) {
+    const isGuest = !maySee(actor, row, []);
     return this.open(em, surroundings, {
       reporter: { personId: actor.id, name: actor.name, email: actor.email },
       channel: 'portal',
-      organisationId: row.organisationId ?? null,
-      infrastructureId: row.infrastructureId ?? null,
+      organisationId: (isGuest ? actor.organisationId : row.organisationId) ?? null,
+      infrastructureId: isGuest ? null : (row.infrastructureId ?? null),
       priority: 'medium',
       subject: row.subject,
       mailbox: row.mailbox,
@@ -316,10 +313,11 @@ export class TicketService {
       people: [actorId, named.assignee, row?.assigneeId, row?.reporter.personId],
       organisations: [row?.organisationId],
       infrastructures: [named.infrastructure, row?.infrastructureId],
+      tickets: [row?.id],
     });
     const actor = surroundings.people.get(actorId);
     if (!actor?.active) return actorUnknown();
-    if (!row || !maySee(actor, row)) return ticketUnknown();
+    if (!row || !maySee(actor, row, surroundings.participants.get(row.id) ?? [])) return ticketUnknown();
     // time goes on while a row is waited for, but never backwards on the row
     surroundings.now = Math.max(surroundings.now, row.updatedAt);
     const writer = this.writer(em, row, surroundings);
@@ -389,7 +387,7 @@ function asReporter(person: DirectoryPerson) {
   };
 }
 
-function forEmployees(field: string): FieldError {
+export function forEmployees(field: string): FieldError {
   return { field, code: 'employees_only', message: 'only employees may say this' };
 }
 
@@ -413,18 +411,4 @@ async function organisationOfDomain(em: EntityManager, email: string): Promise<s
     [email.slice(email.lastIndexOf('@') + 1)],
   );
   return rows[0]?.id ?? null;
-}
-
-async function participantsOf(em: EntityManager, ticketId: string): Promise<Recipient[]> {
-  const { rows } = await sqlOf(em).query<Pick<DirectoryPerson, 'kind' | 'name' | 'email'>>(
-    `select kind, name, email from tickets.participant join tickets.person on person.id = person_id
-     where ticket_id = $1 and active`,
-    [ticketId],
-  );
-  return rows.map((person) => ({ role: 'participant', ...person }));
-}
-
-/** One mail a person: the first role wins. */
-function distinct(recipients: Recipient[]): Recipient[] {
-  return [...new Map(recipients.toReversed().map((one) => [one.email.toLowerCase(), one])).values()].toReversed();
 }
