@@ -26,6 +26,8 @@ export function describeApi(app: NestFastifyApplication): OpenAPIObject {
     .addBearerAuth()
     .addTag('auth', 'Who asks')
     .addTag('tickets', 'Open, view and change')
+    .addTag('participants', 'Who follows a ticket')
+    .addTag('tags', 'The house’s own words on tickets')
     .addTag('timeline', 'Messages, notes and history')
     .addTag('attachments', 'Files and raw mail')
     .addTag('directory', 'People and network infrastructures')

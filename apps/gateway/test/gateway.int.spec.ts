@@ -49,6 +49,7 @@ const ticket = {
   number: 1042,
   version: 3,
   subject: 'Line down',
+  tags: [],
   channel: 'portal',
   reporter: { personId: zoe.id, name: zoe.name, email: zoe.email },
   organisation: zoe.organisation,

@@ -1,7 +1,18 @@
 import { PRIORITIES, STATUSES, type Priority, type Status } from '#domain';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+} from 'class-validator';
 
 export class PageQuery {
   /** How many at most. */
@@ -45,6 +56,14 @@ export class TicketQuery extends PageQuery {
   @Min(1)
   @Max(2_147_483_647)
   number?: number;
+
+  /** Only tickets that have this tag; repeat the parameter for those that have all of several. Employees only. */
+  @IsOptional()
+  @Transform(({ value }: { value: unknown }) => [value].flat())
+  @ArrayMaxSize(30)
+  @IsString({ each: true })
+  @MaxLength(255, { each: true })
+  tag?: string[];
 }
 
 export class UpdateQuery {
