@@ -14,6 +14,8 @@ import { BulkController } from './bulk/bulk.controller.js';
 import { RestHealthController } from './health/health.controller.js';
 import { ParticipantsController } from './participants/participants.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
+import { LinksController } from './relations/links.controller.js';
+import { MergesController } from './relations/merges.controller.js';
 import { TagsController } from './tags/tags.controller.js';
 import { TicketsController } from './tickets/tickets.controller.js';
 import { TimelineController } from './timeline/timeline.controller.js';
@@ -28,6 +30,8 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
     ParticipantsController,
     TagsController,
     TimelineController,
+    LinksController,
+    MergesController,
     AttachmentsController,
     DirectoryController,
     RestHealthController,

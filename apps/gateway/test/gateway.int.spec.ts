@@ -74,6 +74,7 @@ const ticket = {
   resolveEverBreached: false,
   resolveGainSeconds: 0,
   followUpOf: null,
+  mergedInto: null,
   createdAt: '2026-03-02T10:00:00Z',
   updatedAt: '2026-03-02T10:00:00Z',
   closedAt: null,

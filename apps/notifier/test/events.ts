@@ -59,6 +59,7 @@ export function ticketView(facts: Partial<TicketView> = {}): TicketView {
     resolveEverBreached: false,
     resolveGainSeconds: 0,
     followUpOf: null,
+    mergedInto: null,
     createdAt: '2026-03-02T09:00:00Z',
     updatedAt: '2026-03-02T09:00:00Z',
     closedAt: null,

@@ -9,16 +9,20 @@ import { OutboxRelay } from './outbox/outbox.relay.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
+import { LinkService } from './ticket/link.service.js';
 import { IncomingMailService } from './ticket/incoming-mail.service.js';
 import { ParticipantHandlers } from './ticket/participant.handlers.js';
 import { ParticipantService } from './ticket/participant.service.js';
 import { TagService } from './ticket/tag.service.js';
+import { MergeService } from './ticket/merge.service.js';
+import { RelationHandlers } from './ticket/relation.handlers.js';
+import { SplitService } from './ticket/split.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, ParticipantHandlers, DirectoryHandlers],
+  controllers: [TicketHandlers, RelationHandlers, ParticipantHandlers, DirectoryHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -34,6 +38,9 @@ import { TicketService } from './ticket/ticket.service.js';
     PolicyStore,
     TicketService,
     IncomingMailService,
+    LinkService,
+    MergeService,
+    SplitService,
     TicketQueries,
     ParticipantService,
     TagService,

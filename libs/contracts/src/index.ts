@@ -5,3 +5,4 @@ export * from './participant.message.js';
 export * from './tag.message.js';
 export * from './mail.message.js';
 export * from './ticket.event.js';
+export * from './link.message.js';

@@ -37,6 +37,13 @@ export class ParticipantView {
   @IsOptional()
   @IsBoolean()
   muted: boolean | null;
+
+  /**
+   * Hears of the ticket by mail without seeing it: the reporter of a ticket that was merged into it. To share it with
+   * them, remove and add them.
+   */
+  @IsBoolean()
+  toldOnly: boolean;
 }
 
 export class ListParticipants {

@@ -180,6 +180,11 @@ export class TicketView {
   @IsInt()
   followUpOf: number | null;
 
+  /** The ticket that this one is merged into; null also when the viewer may not see that one. */
+  @IsOptional()
+  @IsInt()
+  mergedInto: number | null;
+
   @IsISO8601()
   createdAt: string;
 
@@ -517,6 +522,11 @@ export class AddMessage {
   @MaxLength(MAX_TEXT_LENGTH)
   text: string;
 
+  /** False: what an employee says on a parent outage is not said on its children, too. By default it is. */
+  @IsOptional()
+  @IsBoolean()
+  toChildren?: boolean;
+
   @IsOptional()
   @IsString()
   @Length(1, 255)
@@ -539,9 +549,17 @@ export class MessageResult {
   @IsArray()
   @IsIn(FIX_CODES, { each: true })
   fixes: FixCode[];
+
+  /** On a parent outage: on how many open children it was said, too. */
+  @IsOptional()
+  @IsInt()
+  children?: number;
 }
 
-/** A public answer or an internal note. Refuses with `ticket_unknown`, `text_required` or `employees_only`. */
+/**
+ * A public answer or an internal note. What is said on a merged ticket is said on its target, which the reply then shows.
+ * Refuses with `ticket_unknown`, `text_required`, `employees_only` or `too_many_children`.
+ */
 export const addMessage = rpc('tickets.message.v1', AddMessage, MessageResult);
 
 // ------------------------------------------------------------------------------------------------------------ read
@@ -687,6 +705,14 @@ export class TimelineEntryView {
   @IsArray()
   @IsIn(FIX_CODES, { each: true })
   fixes: FixCode[];
+
+  /**
+   * The ticket that it was said on: one that is merged into this one, or, for employees, the parent outage or the ticket
+   * that this one was split from. Null when it was said here.
+   */
+  @IsOptional()
+  @IsInt()
+  fromTicket: number | null;
 
   /** A raw mail can be downloaded (employees only). */
   @IsBoolean()

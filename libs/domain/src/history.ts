@@ -8,7 +8,7 @@ import { createTicket } from './create.js';
 import type { FieldChange } from './outcome.js';
 import type { Policy } from './policy.js';
 import { settle } from './settle.js';
-import { assign, changePriority, close, reopen, resumeWork, suspend, unassign } from './steps.js';
+import { assign, changePriority, close, reopen, resumeWork, suspend, unassign, workingStatus } from './steps.js';
 import type { Instant, Priority, ResolutionType, Status, Suspension, SuspensionCause, Ticket } from './ticket.js';
 import { underTerms } from './terms.js';
 
@@ -108,6 +108,7 @@ function applied(before: Ticket, entry: HistoryEntry, policies: Policies): Ticke
   const resolutionType = to('resolutionType') as ResolutionType | null | undefined;
   if (status === 'closed' && resolutionType) ticket = close(ticket, resolutionType, policy, at);
   else if (ticket.status === 'closed' && isWorking(status)) ticket = reopen(ticket, status, at);
+  else if (ticket.status === 'closed' && status === 'suspended') ticket = reopen(ticket, workingStatus(ticket), at);
   else if (ticket.status === 'closed' && resolutionType) ticket = { ...ticket, resolutionType };
 
   const priority = to('priority') as Priority | undefined;

@@ -14,3 +14,4 @@ export * from './view.js';
 export * from './terms.js';
 export * from './history.js';
 export * from './tags.js';
+export * from './relations.js';

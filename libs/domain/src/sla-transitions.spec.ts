@@ -36,9 +36,7 @@ const path = process.env['SLA_TRANSITIONS'] ?? new URL('sla-transitions.json', i
 const { about, rows } = JSON.parse(readFileSync(path, 'utf8')) as { about: unknown; rows: Row[] };
 
 const HOUR = 3600;
-const instants = [...JSON.stringify(about).matchAll(/\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z/g)].map(([iso]) =>
-  seconds(iso),
-);
+const instants = [...JSON.stringify(about).matchAll(/\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z/g)].map(([at]) => seconds(at));
 const OPENED: Instant = instants[0] ?? seconds('2026-03-02T09:00:00Z');
 const CHANGED: Instant = instants.length > 1 ? instants.at(-1)! : OPENED + 3 * HOUR;
 const ASSIGNED = OPENED + Math.floor((CHANGED - OPENED) / 3);
@@ -77,7 +75,7 @@ function compare(row: Row): { expected: Json; actual: Json } {
   const actual: Json = {};
   for (const [field, value] of Object.entries(row)) {
     if (INPUTS.has(field)) continue;
-    expected[field] = Array.isArray(value) ? value.toSorted() : value;
+    expected[field] = Array.isArray(value) ? (value as string[]).toSorted() : value;
     actual[field] = actualOf(field, value);
   }
   return { expected, actual };
@@ -126,8 +124,8 @@ function clockAs(expected: unknown, ticket: Ticket, name: ClockName, where: stri
   }
   if (expected === 'met' || expected === 'missed') return clock.outcome;
   if (expected === 'frozen') return clock.state === 'paused' ? 'frozen' : clock.state;
-  if (['running', 'paused', 'stopped'].includes(String(expected))) return clock.state;
-  throw new Error(`${where}: ${String(expected)} is no state of a clock`);
+  if (['running', 'paused', 'stopped'].includes(expected as string)) return clock.state;
+  throw new Error(`${where}: ${JSON.stringify(expected)} is no state of a clock`);
 }
 
 function ticketIn(name: string): Ticket {
@@ -147,7 +145,7 @@ function ticketIn(name: string): Ticket {
   );
   const refused = rows.find(({ state, http }) => state === name && Number(http) >= 400);
   const cause = SUSPENSION_CAUSES.find(has) ?? 'pending_customer';
-  const type = String(refused?.['resolutionType'] ?? RESOLUTION_TYPES.find(has) ?? 'fixed');
+  const type = (refused?.['resolutionType'] ?? RESOLUTION_TYPES.find(has) ?? 'fixed') as string;
   const isOpen = has('open') || has('new');
   const isSomebodys = isOpen ? has('assigned') && !has('unassigned') : !has('unassigned');
   const assignee = refused?.['assignee'] === undefined ? (isSomebodys ? 'emp1' : null) : refused['assignee'];
@@ -194,7 +192,7 @@ function played(ticket: Ticket, row: Row) {
     ...(expectedVersion !== undefined && { expectedVersion }),
     unknownFields: Object.keys(set).filter((field) => !FIELDS.includes(field)),
   } as TicketChange;
-  const actor = people(by as string) ?? { id: 'nobody', kind: 'customer' as const, active: false };
+  const actor = people(by) ?? { id: 'nobody', kind: 'customer' as const, active: false };
   const result = applyUpdate(ticket, change, DEFAULT_POLICY, { now: CHANGED, people, actor });
   if ('refusals' in result) {
     const errors = [...new Set(result.refusals.map(({ code }) => code as string))].sort();

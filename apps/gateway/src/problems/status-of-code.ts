@@ -8,7 +8,10 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ticket_unknown: 404,
   attachment_unknown: 404,
   raw_mail_unknown: 404,
+  link_unknown: 404,
   ticket_closed: 409,
+  ticket_merged: 409,
+  not_merged: 409,
   version_conflict: 409,
 };
 

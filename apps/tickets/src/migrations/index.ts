@@ -1,9 +1,11 @@
 import { Initial } from './0001-initial.js';
 import { PoliciesAndHistory } from './0002-policies-and-history.js';
+import { Links } from './0004-links.js';
 import { Participants } from './0007-participants.js';
 
 export const migrations = [
   { name: '0001-initial', class: Initial },
   { name: '0002-policies-and-history', class: PoliciesAndHistory },
+  { name: '0004-links', class: Links },
   { name: '0007-participants', class: Participants },
 ];

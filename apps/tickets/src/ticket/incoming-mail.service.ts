@@ -26,7 +26,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { PolicyStore } from '../sla/policy.store.js';
 import { maySee } from './access.js';
 import { storeParticipant } from './participant.service.js';
-import { changeOf, type Participant } from './participants.js';
+import { changeOf, newParticipant, type Participant } from './participants.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { nextNumbers, TicketService } from './ticket.service.js';
@@ -49,7 +49,7 @@ export class IncomingMailService {
     const run = () => this.orm.em.fork().transactional((em) => this.acceptAll(em, mails), { clear: true });
     // a repeat that ran at the same time has committed first: its results are there now
     const accepted = await run().catch((error: unknown) => {
-      if (isUniqueViolation(error)) return run();
+      if (isUniqueViolation(error) || error instanceof MergedMeanwhile) return run();
       throw error;
     });
     return { accepted };
@@ -72,11 +72,11 @@ export class IncomingMailService {
   private async acceptOne(em: EntityManager, batch: Batch, mail: IncomingMail, number: number): Promise<AcceptedMail> {
     const sender = batch.personByEmail(mail.from.email);
     const found = batch.find(mail);
-    if (found && sender && batch.mayAppend(sender, found.row)) {
+    if (found && sender && batch.mayAppend(sender, found.row, found.named)) {
       const appended = await this.append(em, batch, mail, sender, found.row);
       if (appended) return answer(mail, 'appended', found.row, found.rule);
     }
-    const row = await this.openTicket(em, batch, mail, sender, number, found?.row.number ?? null);
+    const row = await this.openTicket(em, batch, mail, sender, number, found?.named.number ?? null);
     return answer(mail, 'ticket_created', row, found ? `follow-up:${found.rule}` : 'new');
   }
 
@@ -214,6 +214,9 @@ async function acceptedBefore(em: EntityManager, mails: IncomingMail[]): Promise
   return new Map(rows.map((row) => [row.inboundId, { ...row, rule: 'accepted-before' }]));
 }
 
+/** A ticket was merged between finding and locking it: the batch begins anew and finds the target, too. */
+class MergedMeanwhile extends Error {}
+
 /** What a batch needs to know of senders and tickets, read in a few statements for all its mails together. */
 class Batch {
   private constructor(
@@ -264,11 +267,19 @@ class Batch {
     return email === null ? undefined : this.peopleByEmail.get(email.toLowerCase());
   }
 
-  find(mail: IncomingMail): { row: Ticket; rule: string } | undefined {
+  /** @returns the ticket that the mail names, and `row`, what that is merged into if it is */
+  find(mail: IncomingMail): { named: Ticket; row: Ticket; rule: string } | undefined {
     const signed = this.ticketsByNumber.get(mail.signedTicketNumber ?? -1);
-    if (signed) return { row: signed, rule: 'signed' };
+    if (signed) return { named: signed, row: this.targetOf(signed), rule: 'signed' };
     const stored = mail.referencedIds.map((id) => this.ticketsByMessageId.get(id)).find((row) => row !== undefined);
-    return stored && { row: stored, rule: 'stored-id' };
+    return stored && { named: stored, row: this.targetOf(stored), rule: 'stored-id' };
+  }
+
+  private targetOf(row: Ticket): Ticket {
+    if (row.mergedInto == null) return row;
+    const next = this.ticketsByNumber.get(row.mergedInto);
+    if (!next) throw new MergedMeanwhile();
+    return this.targetOf(next);
   }
 
   /** Later mails of the batch may answer this one. */
@@ -276,20 +287,28 @@ class Batch {
     this.ticketsByMessageId.set(mail.messageId, row);
   }
 
-  mayAppend(sender: DirectoryPerson, row: Ticket): boolean {
-    return sender.active && (isReporter(sender, row) || maySee(sender, row, this.participantsOf(row)));
+  /** Who may write on a ticket may write on what it is merged into. */
+  mayAppend(sender: DirectoryPerson, row: Ticket, named: Ticket): boolean {
+    return sender.active && [row, named].some((one) => this.mayWrite(sender, one));
+  }
+
+  private mayWrite(sender: DirectoryPerson, row: Ticket): boolean {
+    return isReporter(sender, row) || this.follows(sender, row) || maySee(sender, row, []);
+  }
+
+  private follows({ id }: DirectoryPerson, row: Ticket): boolean {
+    return this.participantsOf(row).some(({ personId }) => personId === id);
   }
 
   /** A colleague of the reporter who joins in is kept informed from now on. @returns what that changed */
   async join(sender: DirectoryPerson, row: Ticket): Promise<FieldChangeView[]> {
-    const participants = this.participantsOf(row);
-    if (sender.kind === 'employee' || isReporter(sender, row)) return [];
-    if (participants.some(({ personId }) => personId === sender.id)) return [];
+    const isColleague = sender.kind === 'customer' && maySee(sender, row, []) && !isReporter(sender, row);
+    if (!isColleague || this.follows(sender, row)) return [];
     await this.em.flush(); // the ticket may be of this very batch
-    const { id: personId, kind, name, email, active } = sender;
-    const joined: Participant = { personId, kind, name, email, active, role: 'follower', muted: false };
+    const { id: personId, ...person } = sender;
+    const joined = newParticipant({ personId, ...person });
     await storeParticipant(this.em, row.id, joined);
-    this.surroundings.participants.set(row.id, [...participants, joined]);
+    this.surroundings.participants.set(row.id, [...this.participantsOf(row), joined]);
     return [changeOf(null, joined)];
   }
 
@@ -348,8 +367,14 @@ async function lockTickets(em: EntityManager, mails: IncomingMail[]) {
     return { byNumber: new Map<number, Ticket>(), byMessageId: new Map<string, Ticket>() };
   }
   const { rows: found } = await sqlOf(em).query<{ ticket_id: string; message_id: string | null }>(
-    `select id as ticket_id, null as message_id from tickets.ticket where number = any($1::int[])
-     union select ticket_id, message_id from tickets.timeline_entry where message_id = any($2::text[])`,
+    `with recursive found as (
+       select id as ticket_id, null as message_id from tickets.ticket where number = any($1::int[])
+       union select ticket_id, message_id from tickets.timeline_entry where message_id = any($2::text[])
+     ), chain as (
+       select t.id, t.merged_into from found join tickets.ticket t on t.id = ticket_id
+       union select t.id, t.merged_into from chain join tickets.ticket t on t.number = chain.merged_into
+     )
+     select * from found union select id, null from chain`,
     [numbers, messageIds],
   );
   const rows = await em.find(

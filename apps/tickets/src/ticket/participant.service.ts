@@ -46,7 +46,7 @@ export class ParticipantService implements OnModuleInit {
       text: `
         select jsonb_build_object('id', v.id, 'kind', v.kind) as viewer,
           coalesce((select jsonb_agg(jsonb_build_object('personId', person.id, 'kind', kind, 'name', name,
-             'email', email, 'active', active, 'role', role, 'muted', muted) order by name, person.id)
+             'email', email, 'active', active, 'role', role, 'muted', muted, 'toldOnly', told_only) order by name, person.id)
              from tickets.participant join tickets.person on person.id = person_id
              where ticket_id = t.id), '[]') as participants
         from tickets.person v, tickets.ticket t where v.id = $1 and t.id = $2 and ${MAY_SEE}`,
@@ -54,7 +54,10 @@ export class ParticipantService implements OnModuleInit {
     });
     const row = rows[0];
     if (!row) return refuse({ field: 'ticketId', code: 'ticket_unknown', message: 'there is no such ticket' });
-    return { participants: row.participants.map((participant) => viewOf(participant, row.viewer)) };
+    const { viewer } = row;
+    // whose ticket was merged into this one is no business of its customers
+    const shown = row.participants.filter(({ toldOnly }) => viewer.kind === 'employee' || !toldOnly);
+    return { participants: shown.map((participant) => viewOf(participant, viewer)) };
   }
 
   async set({ actorId, ticketId, personId, change }: SetParticipant): Promise<ParticipantResult | Refused> {
@@ -102,16 +105,24 @@ export class ParticipantService implements OnModuleInit {
 
 /** Adds a participant or changes how they follow. The caller holds the ticket's lock and writes the history. */
 export async function storeParticipant(em: EntityManager, ticketId: string, participant: Participant): Promise<void> {
-  const { personId, role, muted } = participant;
+  const { personId, role, muted, toldOnly } = participant;
   await sqlOf(em).query(
-    `insert into tickets.participant (ticket_id, person_id, role, muted) values ($1, $2, $3, $4)
+    `insert into tickets.participant (ticket_id, person_id, role, muted, told_only) values ($1, $2, $3, $4, $5)
      on conflict (ticket_id, person_id) do update set role = excluded.role, muted = excluded.muted`,
-    [ticketId, personId, role, muted],
+    [ticketId, personId, role, muted, toldOnly],
   );
 }
 
 /** Customers see of others no more than the name. */
-function viewOf({ personId, name, kind, email, role, muted }: Participant, viewer: Viewer): ParticipantView {
+function viewOf({ personId, name, kind, email, role, muted, toldOnly }: Participant, viewer: Viewer): ParticipantView {
   const all = viewer.kind === 'employee' || viewer.id === personId;
-  return { personId, name, kind, email: all ? email : null, role: all ? role : null, muted: all ? muted : null };
+  return {
+    personId,
+    name,
+    kind,
+    email: all ? email : null,
+    role: all ? role : null,
+    muted: all ? muted : null,
+    toldOnly,
+  };
 }

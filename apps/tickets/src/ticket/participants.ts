@@ -8,6 +8,7 @@
  */
 import type { FieldChangeView, FieldError, ParticipantChange, ParticipantRole, Recipient } from '#contracts';
 import type { PersonKind } from '#domain';
+import { distinct } from './recipients.js';
 
 export interface Participant {
   personId: string;
@@ -17,9 +18,11 @@ export interface Participant {
   active: boolean;
   role: ParticipantRole;
   muted: boolean;
+  /** Hears of the ticket by mail and may answer, but may not see it: the reporter of a ticket that is merged into it. */
+  toldOnly: boolean;
 }
 
-type Person = Omit<Participant, 'role' | 'muted'>;
+type Person = Pick<Participant, 'personId' | 'kind' | 'name' | 'email' | 'active'>;
 
 /**
  * Who may make whom what: employees anybody who is active, customers themselves as followers.
@@ -57,8 +60,12 @@ export function onlyOneself(): FieldError {
 
 /** What is not named stays as it is; somebody new follows, and is told. */
 export function afterChange(present: Participant | undefined, person: Person, change: ParticipantChange): Participant {
-  const role = change.role ?? present?.role ?? 'follower';
-  return { ...person, role, muted: change.muted ?? present?.muted ?? false };
+  const { role, muted, ...before } = present ?? newParticipant(person);
+  return { ...before, role: change.role ?? role, muted: change.muted ?? muted };
+}
+
+export function newParticipant({ personId, kind, name, email, active }: Person): Participant {
+  return { personId, kind, name, email, active, role: 'follower', muted: false, toldOnly: false };
 }
 
 /** As history and events show it. */
@@ -105,11 +112,8 @@ export function recipientsOfFact(
   return withoutAuthor(all, authorEmail).filter((one) => isOffice(one) || !muted.has(one.email.toLowerCase()));
 }
 
-/** One mail a person: the first role wins. */
 function withoutAuthor(recipients: Recipient[], authorEmail: string | null): Recipient[] {
-  const byAddress = new Map(recipients.toReversed().map((one) => [one.email.toLowerCase(), one]));
-  if (authorEmail !== null) byAddress.delete(authorEmail.toLowerCase());
-  return [...byAddress.values()].toReversed();
+  return distinct(recipients).filter(({ email }) => email.toLowerCase() !== authorEmail?.toLowerCase());
 }
 
 function asRecipient({ kind, name, email }: Participant): Recipient {

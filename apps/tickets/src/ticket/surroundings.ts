@@ -46,7 +46,7 @@ export async function readSurroundings(
        (select jsonb_object_agg(id, name) from tickets.infrastructure where id = any($3::uuid[])) as infrastructures,
        (select jsonb_object_agg(ticket_id, participants) from (
           select ticket_id, jsonb_agg(jsonb_build_object('personId', person.id, 'kind', kind, 'name', name, 'email', email,
-            'active', active, 'role', role, 'muted', muted) order by name, person.id) as participants
+            'active', active, 'role', role, 'muted', muted, 'toldOnly', told_only) order by name, person.id) as participants
           from tickets.participant join tickets.person on person.id = person_id
           where ticket_id = any($4::uuid[]) group by ticket_id) of_ticket) as participants`,
     [people, organisations, infrastructures, tickets].map((list) => list.filter(isUuid)),

@@ -96,6 +96,8 @@ const TicketSchema = defineEntity({
     nextTimerAt: instant().nullable(),
     /** Number of the ticket that this one follows up. */
     followUpOf: p.integer().nullable(),
+    /** Number of the ticket that this one is merged into; set only while closed. */
+    mergedInto: p.integer().nullable(),
     /** The support address that its mail comes from and goes to. */
     mailbox: p.text(),
     /** Message-IDs of its mails, oldest first, at most 20: the first and the latest. */

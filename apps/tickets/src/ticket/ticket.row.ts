@@ -54,6 +54,7 @@ export interface TicketRow extends ClockColumns<'assign'>, ClockColumns<'resolve
   tags: string[];
   updated_at: string;
   follow_up_of: number | null;
+  merged_into: number | null;
   now: string;
 }
 
@@ -92,6 +93,7 @@ export function factsOf(row: TicketRow): TicketFacts {
     tags: row.tags,
     updatedAt: instantOf(row.updated_at),
     followUpOf: row.follow_up_of,
+    mergedInto: row.merged_into,
     organisation: named(row.organisation_id, row.organisation_name),
     infrastructure: named(row.infrastructure_id, row.infrastructure_name),
     assignee: named(row.assignee_id, row.assignee_name),

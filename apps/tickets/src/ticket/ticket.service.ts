@@ -38,9 +38,11 @@ import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import type { TicketsEnv } from '../env.js';
 import { PolicyStore } from '../sla/policy.store.js';
-import { maySee, shownTo } from './access.js';
+import { maySee } from './access.js';
+import { addressed, viewForActor, withMoreRows } from './addressed.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { instantOfIso } from './instant.type.js';
+import { tellChildren } from './outage.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { TicketWriter } from './ticket.writer.js';
@@ -121,6 +123,7 @@ export class TicketService {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
       const { row, actor, writer } = opened;
+      if (row.mergedInto != null) return ticketMerged(row);
       const accepted = this.decide(opened, request);
       if ('refusals' in accepted) {
         return Object.assign(refuse(...accepted.refusals), { currentVersion: row.version });
@@ -150,8 +153,9 @@ export class TicketService {
     try {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
-      const { actor, writer } = opened;
+      const { row, actor, writer } = opened;
       if (actor.kind !== 'employee') return refuse(forEmployees(''));
+      if (row.mergedInto != null) return ticketMerged(row);
       const before = writer.view();
       const nothing = { changed: false, changes: [], fixes: [], before, recipients: [] };
       const accepted = this.decide(opened, request);
@@ -191,11 +195,13 @@ export class TicketService {
     });
   }
 
-  async addMessage(request: AddMessage): Promise<MessageResult | Refused> {
+  /** @param locked rows that have to be locked before the ticket's own, once that is known */
+  async addMessage(request: AddMessage, locked: string[] = []): Promise<MessageResult | Refused> {
     await this.policies.refresh();
-    return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
-      const opened = await this.lock(em, request.ticketId, request.actorId);
-      if (isRefused(opened)) return opened;
+    return inIdempotentTransaction<MessageResult>(this.orm.em.fork(), request, async (em) => {
+      const reached = await addressed(em, this, request, locked);
+      if (isRefused(reached)) return reached;
+      const { opened, named, childIds } = reached;
       const { actor, row, surroundings, writer } = opened;
       if (request.text.trim() === '') {
         return refuse({ field: 'text', code: 'text_required', message: 'a message needs words' });
@@ -215,7 +221,7 @@ export class TicketService {
         { now, people: lookup(people) },
       );
       if (accepted.effect === 'follow_up') {
-        const followUp = await this.openFollowUp(em, row, actor, surroundings);
+        const followUp = await this.openFollowUp(em, named.row, actor, named.surroundings);
         const changes = followUp.creation();
         const entry = followUp.entry({ kind: 'message', text, visibleText: text, changes }, author);
         followUp.publish(ticketCreated, { text, acknowledge: false }, author, []);
@@ -227,8 +233,10 @@ export class TicketService {
       const entry = writer.entry({ kind: 'message', text, visibleText: text, changes, fixes }, author);
       const recipients = writer.recipients('message', accepted.told, author);
       writer.publish(ticketMessageAdded, { entryId: entry.id, visibility: 'public', text, effect }, author, recipients);
-      return { ticket: shownTo(actor.kind, writer.view()), entryId: entry.id, effect, fixes };
-    });
+      await tellChildren(em, { tickets: this, policies: this.policies }, opened, childIds, text);
+      const children = childIds.length > 0 ? { children: childIds.length } : {};
+      return { ticket: viewForActor(reached), entryId: entry.id, effect, fixes, ...children };
+    }).catch(withMoreRows((more) => this.addMessage(request, more)));
   }
 
   /** Makes the row of a new ticket. The caller writes its first message and its event. */
@@ -306,6 +314,7 @@ export class TicketService {
     ticketId: string,
     actorId: string,
     named: { assignee?: string | null; infrastructure?: string | null } = {},
+    mayOpen = maySee,
   ): Promise<Opened | Refused> {
     const row = await em.findOne(Ticket, { id: ticketId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
     await this.policies.learn(row ? [row.policyVersion] : []);
@@ -317,7 +326,7 @@ export class TicketService {
     });
     const actor = surroundings.people.get(actorId);
     if (!actor?.active) return actorUnknown();
-    if (!row || !maySee(actor, row, surroundings.participants.get(row.id) ?? [])) return ticketUnknown();
+    if (!row || !mayOpen(actor, row, surroundings.participants.get(row.id) ?? [])) return ticketUnknown();
     // time goes on while a row is waited for, but never backwards on the row
     surroundings.now = Math.max(surroundings.now, row.updatedAt);
     const writer = this.writer(em, row, surroundings);
@@ -378,6 +387,12 @@ export async function nextNumbers(em: EntityManager, count: number): Promise<num
     [count],
   );
   return rows.map((row) => row.number);
+}
+
+/** Its state belongs to the merge: undoing that gives it back. */
+function ticketMerged({ mergedInto }: Ticket): Refused {
+  const message = `the ticket is merged into #${mergedInto}: change that one, or undo the merge`;
+  return refuse({ field: 'ticketId', code: 'ticket_merged', message });
 }
 
 function asReporter(person: DirectoryPerson) {

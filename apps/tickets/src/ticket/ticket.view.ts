@@ -8,6 +8,7 @@ export interface TicketFacts extends TicketState {
   tags: string[];
   updatedAt: Instant;
   followUpOf: number | null;
+  mergedInto: number | null;
   organisation: Reference | null;
   infrastructure: Reference | null;
   assignee: Reference | null;
@@ -46,6 +47,7 @@ export function ticketView(facts: TicketFacts, policy: Policy, now: Instant): Ti
     resolveEverBreached: clocks.resolveEverBreached,
     resolveGainSeconds: clocks.resolveGainSeconds,
     followUpOf: facts.followUpOf,
+    mergedInto: facts.mergedInto,
     createdAt: isoInstant(facts.createdAt),
     updatedAt: isoInstant(facts.updatedAt),
     closedAt: isoOrNull(clocks.closedAt),

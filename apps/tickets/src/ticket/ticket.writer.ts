@@ -181,6 +181,7 @@ export class TicketWriter {
         tags: this.row.tags,
         updatedAt: this.row.updatedAt,
         followUpOf: this.row.followUpOf ?? null,
+        mergedInto: this.row.mergedInto ?? null,
         organisation: named(organisations, this.row.organisationId),
         infrastructure: named(infrastructures, state.infrastructureId),
         assignee: assignee ? { id: assignee.id, name: assignee.name } : null,
