@@ -294,9 +294,12 @@ export class TicketService {
   }
 
   /** Somebody of another organisation, with whom the ticket was shared, gets one of their own organisation. */
-  private openFollowUp(em: EntityManager, row: Ticket, actor: DirectoryPerson, surroundings: Surroundings) {
+  private async openFollowUp(em: EntityManager, row: Ticket, actor: DirectoryPerson, surroundings: Surroundings) {
     const isGuest = !maySee(actor, row, []);
-    return this.open(em, surroundings, {
+    const known = isGuest
+      ? await readSurroundings(em, { people: [actor.id], organisations: [actor.organisationId] })
+      : surroundings;
+    return this.open(em, known, {
       reporter: { personId: actor.id, name: actor.name, email: actor.email },
       channel: 'portal',
       organisationId: (isGuest ? actor.organisationId : row.organisationId) ?? null,
