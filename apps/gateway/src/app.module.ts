@@ -13,6 +13,7 @@ import type { GatewayEnv } from './env.js';
 import { BulkController } from './bulk/bulk.controller.js';
 import { RestHealthController } from './health/health.controller.js';
 import { ParticipantsController } from './participants/participants.controller.js';
+import { PoliciesController } from './policies/policies.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { LinksController } from './relations/links.controller.js';
 import { MergesController } from './relations/merges.controller.js';
@@ -34,6 +35,7 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
     MergesController,
     AttachmentsController,
     DirectoryController,
+    PoliciesController,
     RestHealthController,
   ],
   providers: [

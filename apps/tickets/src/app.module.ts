@@ -6,6 +6,9 @@ import { DirectoryService } from './directory/directory.service.js';
 import type { TicketsEnv } from './env.js';
 import { createOrm } from './orm.js';
 import { OutboxRelay } from './outbox/outbox.relay.js';
+import { PolicyHandlers } from './sla/policy.handlers.js';
+import { PolicyMover } from './sla/policy.mover.js';
+import { PolicyQueries } from './sla/policy.queries.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
@@ -22,7 +25,7 @@ import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, RelationHandlers, ParticipantHandlers, DirectoryHandlers],
+  controllers: [TicketHandlers, RelationHandlers, ParticipantHandlers, DirectoryHandlers, PolicyHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -45,7 +48,9 @@ import { TicketService } from './ticket/ticket.service.js';
     ParticipantService,
     TagService,
     DirectoryService,
+    PolicyQueries,
     Sweeper,
+    PolicyMover,
     OutboxRelay,
   ],
 })

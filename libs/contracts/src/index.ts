@@ -4,5 +4,6 @@ export * from './ticket.message.js';
 export * from './participant.message.js';
 export * from './tag.message.js';
 export * from './mail.message.js';
+export * from './policy.message.js';
 export * from './ticket.event.js';
 export * from './link.message.js';

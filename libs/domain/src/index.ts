@@ -14,4 +14,5 @@ export * from './view.js';
 export * from './terms.js';
 export * from './history.js';
 export * from './tags.js';
+export * from './priority.js';
 export * from './relations.js';

@@ -4,6 +4,7 @@ import { sqlOf } from '#platform';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { instantOf } from './instant.type.js';
 import type { Participant } from './participants.js';
+import type { Ticket } from './ticket.entity.js';
 
 /** A person as the commands need to know them: the domain's facts, and how to reach them. */
 export interface DirectoryPerson extends KnownPerson {
@@ -59,6 +60,16 @@ export async function readSurroundings(
     infrastructures: new Map(Object.entries(row.infrastructures ?? {})),
     participants: new Map(Object.entries(row.participants ?? {})),
   };
+}
+
+/** What a batch of tickets that nobody in particular asked for needs. */
+export function readSurroundingsOf(em: EntityManager, tickets: readonly Ticket[]): Promise<Surroundings> {
+  return readSurroundings(em, {
+    people: tickets.flatMap((ticket) => [ticket.assigneeId, ticket.reporter.personId]),
+    organisations: tickets.map((ticket) => ticket.organisationId),
+    infrastructures: tickets.map((ticket) => ticket.infrastructureId),
+    tickets: tickets.map((ticket) => ticket.id),
+  });
 }
 
 /** An id with its name; null for none. */
