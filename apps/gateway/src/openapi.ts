@@ -13,7 +13,7 @@ interface Property {
 const DESCRIPTION = `Tickets of a help desk: open, list, view, change and answer them.
 
 Log in at \`POST /auth/token\` and send the access token as \`Authorization: Bearer …\`. Customers see the tickets of their
-own organisation and never an internal note. Errors are problem documents (RFC 9457) that name every offending field by
+own organisation and those that are shared with them, and never an internal note. Errors are problem documents (RFC 9457) that name every offending field by
 a stable code. Durations are in seconds, instants in ISO 8601 and UTC. Send \`X-Correlation-Id\` to find a request again in
 the logs; the answer carries it in any case.`;
 

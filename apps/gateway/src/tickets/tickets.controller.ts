@@ -46,7 +46,7 @@ export class TicketsController {
     return answer;
   }
 
-  /** List tickets, newest first. Customers see those of their organisation. */
+  /** List tickets, newest first. Customers see those of their organisation and those that are shared with them. */
   @Get()
   @ApiProblems(401, 422, 503, 504)
   async listTickets(@CurrentCaller() caller: Caller, @Query(ValidPipe) query: TicketQuery): Promise<TicketPage> {
