@@ -9,6 +9,8 @@ import { OutboxRelay } from './outbox/outbox.relay.js';
 import { PolicyHandlers } from './sla/policy.handlers.js';
 import { PolicyMover } from './sla/policy.mover.js';
 import { PolicyQueries } from './sla/policy.queries.js';
+import { ClocksHandlers } from './sla/clocks.handlers.js';
+import { ClocksQueries } from './sla/clocks.queries.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
@@ -25,7 +27,14 @@ import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, RelationHandlers, ParticipantHandlers, DirectoryHandlers, PolicyHandlers],
+  controllers: [
+    TicketHandlers,
+    RelationHandlers,
+    ParticipantHandlers,
+    ClocksHandlers,
+    DirectoryHandlers,
+    PolicyHandlers,
+  ],
   providers: [
     {
       provide: MikroORM,
@@ -47,6 +56,7 @@ import { TicketService } from './ticket/ticket.service.js';
     TicketQueries,
     ParticipantService,
     TagService,
+    ClocksQueries,
     DirectoryService,
     PolicyQueries,
     Sweeper,

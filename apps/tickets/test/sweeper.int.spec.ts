@@ -64,19 +64,26 @@ interface Told {
   hours: number;
 }
 
+interface Payload {
+  subject: string;
+  type: string;
+  time: string;
+  data: { clock?: string; percent?: number };
+}
+
 let lastSeen = 0n;
 
 /** The events since the last call, in the order in which they will be published. */
 async function told(since: Date): Promise<Told[]> {
-  const { rows } = await database.query<{
-    id: string;
-    payload: Record<string, string> & { data: Record<string, unknown> };
-  }>('select id, payload from tickets.outbox where id > $1 order by id', [String(lastSeen)]);
+  const { rows } = await database.query<{ id: string; payload: Payload }>(
+    'select id, payload from tickets.outbox where id > $1 order by id',
+    [String(lastSeen)],
+  );
   lastSeen = BigInt(rows.at(-1)?.id ?? lastSeen);
   return rows.map(({ payload: { subject, type, time, data } }) => ({
-    number: subject!,
-    type: [type!.split('.')[1], data['clock'], data['percent']].filter((one) => one !== undefined).join(' '),
-    hours: (Date.parse(time!) - since.getTime()) / 3_600_000,
+    number: subject,
+    type: [type.split('.')[1], data.clock, data.percent].filter((one) => one !== undefined).join(' '),
+    hours: (Date.parse(time) - since.getTime()) / 3_600_000,
   }));
 }
 
