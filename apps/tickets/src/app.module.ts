@@ -16,6 +16,9 @@ import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
 import { LinkService } from './ticket/link.service.js';
 import { IncomingMailService } from './ticket/incoming-mail.service.js';
+import { ParticipantHandlers } from './ticket/participant.handlers.js';
+import { ParticipantService } from './ticket/participant.service.js';
+import { TagService } from './ticket/tag.service.js';
 import { MergeService } from './ticket/merge.service.js';
 import { RelationHandlers } from './ticket/relation.handlers.js';
 import { SplitService } from './ticket/split.service.js';
@@ -25,7 +28,14 @@ import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, RelationHandlers, ClocksHandlers, DirectoryHandlers, PolicyHandlers],
+  controllers: [
+    TicketHandlers,
+    RelationHandlers,
+    ParticipantHandlers,
+    ClocksHandlers,
+    DirectoryHandlers,
+    PolicyHandlers,
+  ],
   providers: [
     {
       provide: MikroORM,
@@ -45,6 +55,8 @@ import { TicketService } from './ticket/ticket.service.js';
     MergeService,
     SplitService,
     TicketQueries,
+    ParticipantService,
+    TagService,
     ClocksQueries,
     TicketList,
     DirectoryService,

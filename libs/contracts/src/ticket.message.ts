@@ -15,6 +15,7 @@ import {
 } from '#domain';
 import { Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
   IsArray,
   IsBoolean,
   IsEmail,
@@ -71,6 +72,12 @@ export class TicketView {
 
   @IsString()
   subject: string;
+
+  /** Words of the house to find and group it by, in lower case, sorted. Always empty for customers. */
+  @IsOptional()
+  @IsArray()
+  @IsString({ each: true })
+  tags: string[];
 
   @IsIn(CHANNELS)
   channel: Channel;
@@ -215,12 +222,12 @@ export class FieldChangeView {
   @IsString()
   after: string | null;
 
-  /** With `assignee` and `infrastructure`: whose id `before` is. */
+  /** With `assignee`, `infrastructure` and `participants`: whose id `before` is. */
   @IsOptional()
   @IsString()
   beforeName?: string;
 
-  /** With `assignee` and `infrastructure`: whose id `after` is. */
+  /** With `assignee`, `infrastructure` and `participants`: whose id `after` is. */
   @IsOptional()
   @IsString()
   afterName?: string;
@@ -645,6 +652,14 @@ export class ListTickets {
   @Matches(INSTANT)
   updatedAfter?: string;
 
+  /** Employees only: tickets that have all of these tags. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(30)
+  @IsString({ each: true })
+  @MaxLength(255, { each: true })
+  tag?: string[];
+
   /** Continue after this cursor (from the page before). */
   @IsOptional()
   @IsString()
@@ -670,8 +685,8 @@ export class TicketPage {
 }
 
 /**
- * Newest first, stable while tickets come and change. Refuses with `viewer_unknown`, `cursor_invalid` or
- * `search_words_required` (nothing in `q` that must occur).
+ * Newest first, stable while tickets come and change. Refuses with `viewer_unknown`, `cursor_invalid`, `employees_only` (a
+ * customer who names tags) or `search_words_required` (nothing in `q` that must occur).
  */
 export const listTickets = rpc('tickets.list.v1', ListTickets, TicketPage);
 

@@ -17,7 +17,7 @@ import { poolOf, type Sql } from '#platform';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { PolicyStore } from '../sla/policy.store.js';
-import { MAY_SEE } from './access.js';
+import { MAY_SEE, shownTo } from './access.js';
 import { instantOf, isoInstant } from './instant.type.js';
 import { mergedInto, withoutHiddenTargets } from './merged-tickets.js';
 import { TICKET_COLUMNS, factsOf, type TicketRow } from './ticket.row.js';
@@ -63,14 +63,14 @@ export class TicketQueries implements OnModuleInit {
   }
 
   async get({ viewerId, ticketId }: GetTicket): Promise<TicketAnswer | Refused> {
-    const { rows } = await this.sql.query<TicketRow>({
+    const { rows } = await this.sql.query<TicketRow & { viewer_kind: PersonKind }>({
       name: 'get-ticket',
-      text: `select ${TICKET_COLUMNS} from tickets.person v, ${FROM_TICKET}
+      text: `select ${TICKET_COLUMNS}, v.kind as viewer_kind from tickets.person v, ${FROM_TICKET}
              where v.id = $1 and t.id = $2 and ${MAY_SEE}`,
       values: [viewerId, ticketId],
     });
     const row = rows[0];
-    return row ? { ticket: (await this.views([row], viewerId))[0]! } : ticketUnknown();
+    return row ? { ticket: (await this.views([row], { id: viewerId, kind: row.viewer_kind }))[0]! } : ticketUnknown();
   }
 
   async timeline({ viewerId, ticketId, after, limit }: GetTimeline): Promise<TimelinePage | Refused> {
@@ -139,10 +139,11 @@ export class TicketQueries implements OnModuleInit {
     return { sha256, name: `${entryId}.eml`, type: 'message/rfc822', size: Number(row.raw_size) };
   }
 
-  async views(rows: TicketRow[], viewerId: string): Promise<TicketView[]> {
+  async views(rows: TicketRow[], viewer: Viewer): Promise<TicketView[]> {
     await this.policies.learn(rows.map((row) => row.policy_version));
     const views = rows.map((row) => ticketView(factsOf(row), this.policies.of(row.policy_version), instantOf(row.now)));
-    return withoutHiddenTargets(this.sql, viewerId, views);
+    const shown = views.map((view) => shownTo(viewer.kind, view));
+    return withoutHiddenTargets(this.sql, viewer.id, shown);
   }
 
   /** What kind of person looks at the ticket; undefined when they may not. */
@@ -154,6 +155,11 @@ export class TicketQueries implements OnModuleInit {
     });
     return rows[0]?.kind;
   }
+}
+
+interface Viewer {
+  id: string;
+  kind: PersonKind;
 }
 
 interface EntryRow {
