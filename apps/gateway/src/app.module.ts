@@ -12,6 +12,7 @@ import { ClocksController } from './clocks/clocks.controller.js';
 import { DirectoryController } from './directory/directory.controller.js';
 import type { GatewayEnv } from './env.js';
 import { RestHealthController } from './health/health.controller.js';
+import { PoliciesController } from './policies/policies.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { LinksController } from './relations/links.controller.js';
 import { MergesController } from './relations/merges.controller.js';
@@ -30,6 +31,7 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
     MergesController,
     AttachmentsController,
     DirectoryController,
+    PoliciesController,
     RestHealthController,
   ],
   providers: [

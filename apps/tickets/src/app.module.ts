@@ -8,6 +8,9 @@ import { createOrm } from './orm.js';
 import { OutboxRelay } from './outbox/outbox.relay.js';
 import { ClocksHandlers } from './sla/clocks.handlers.js';
 import { ClocksQueries } from './sla/clocks.queries.js';
+import { PolicyHandlers } from './sla/policy.handlers.js';
+import { PolicyMover } from './sla/policy.mover.js';
+import { PolicyQueries } from './sla/policy.queries.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
@@ -21,7 +24,7 @@ import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, RelationHandlers, ClocksHandlers, DirectoryHandlers],
+  controllers: [TicketHandlers, RelationHandlers, ClocksHandlers, DirectoryHandlers, PolicyHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -43,7 +46,9 @@ import { TicketService } from './ticket/ticket.service.js';
     TicketQueries,
     ClocksQueries,
     DirectoryService,
+    PolicyQueries,
     Sweeper,
+    PolicyMover,
     OutboxRelay,
   ],
 })

@@ -9,6 +9,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   infrastructure_unknown: 404,
   attachment_unknown: 404,
   raw_mail_unknown: 404,
+  policy_unknown: 404,
   link_unknown: 404,
   ticket_closed: 409,
   ticket_merged: 409,
