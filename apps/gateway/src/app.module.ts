@@ -11,6 +11,7 @@ import { AuthGuard } from './auth/auth.guard.js';
 import { DirectoryController } from './directory/directory.controller.js';
 import type { GatewayEnv } from './env.js';
 import { RestHealthController } from './health/health.controller.js';
+import { PoliciesController } from './policies/policies.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { LinksController } from './relations/links.controller.js';
 import { MergesController } from './relations/merges.controller.js';
@@ -28,6 +29,7 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
     MergesController,
     AttachmentsController,
     DirectoryController,
+    PoliciesController,
     RestHealthController,
   ],
   providers: [

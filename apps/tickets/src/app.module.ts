@@ -6,6 +6,9 @@ import { DirectoryService } from './directory/directory.service.js';
 import type { TicketsEnv } from './env.js';
 import { createOrm } from './orm.js';
 import { OutboxRelay } from './outbox/outbox.relay.js';
+import { PolicyHandlers } from './sla/policy.handlers.js';
+import { PolicyMover } from './sla/policy.mover.js';
+import { PolicyQueries } from './sla/policy.queries.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
@@ -19,7 +22,7 @@ import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, RelationHandlers, DirectoryHandlers],
+  controllers: [TicketHandlers, RelationHandlers, DirectoryHandlers, PolicyHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -40,7 +43,9 @@ import { TicketService } from './ticket/ticket.service.js';
     SplitService,
     TicketQueries,
     DirectoryService,
+    PolicyQueries,
     Sweeper,
+    PolicyMover,
     OutboxRelay,
   ],
 })

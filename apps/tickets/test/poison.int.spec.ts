@@ -1,4 +1,4 @@
-/** A ticket that cannot be settled stops no other ticket's timers. */
+/** A ticket that cannot be worked on stops no job for the others. */
 import { authenticate, createTicket } from '#contracts';
 import { Bus, connectNats, createLogger } from '#platform';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -28,7 +28,7 @@ afterAll(async () => {
   await stopWorld(world);
 });
 
-it('sets it aside and goes on', async () => {
+it('stops no timers of others, and no moves to a new policy version', async () => {
   const bus = new Bus(nats, 10_000);
   const { email } = ACCOUNTS.zoe;
   const { person } = await bus.expect(authenticate, { email, password: world.stack.accountPassword(email) });
@@ -56,4 +56,16 @@ it('sets it aside and goes on', async () => {
   expect(told).toEqual([tickets[0]!.number, tickets[2]!.number]);
   const { rows: poisoned } = await database.query('select version from tickets.ticket where id = $1', [tickets[1]!.id]);
   expect(poisoned).toEqual([{ version: 1 }]);
+
+  const { rows: successors } = await database.query<{ number: number }>(
+    `insert into tickets.policy_version (policy, terms, calendar, calendar_version, effective_at)
+     select policy, terms, calendar, calendar_version, tickets.transaction_time() from tickets.policy_version
+     where number in (1, $1) order by number returning number`,
+    [rows[0].number],
+  );
+  const standard = successors[0]!.number;
+  await eventually('two moves', async () => {
+    const { rows: moved } = await database.query('select id from tickets.ticket where policy_version = $1', [standard]);
+    return moved.length === 2 ? moved : undefined;
+  });
 });

@@ -13,4 +13,5 @@ export * from './told.js';
 export * from './view.js';
 export * from './terms.js';
 export * from './history.js';
+export * from './priority.js';
 export * from './relations.js';

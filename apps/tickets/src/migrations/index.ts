@@ -1,9 +1,13 @@
 import { Initial } from './0001-initial.js';
 import { PoliciesAndHistory } from './0002-policies-and-history.js';
+import { Infrastructures } from './0003-infrastructures.js';
 import { Links } from './0004-links.js';
+import { PolicyMoves } from './0006-policy-moves.js';
 
 export const migrations = [
   { name: '0001-initial', class: Initial },
   { name: '0002-policies-and-history', class: PoliciesAndHistory },
+  { name: '0003-infrastructures', class: Infrastructures },
   { name: '0004-links', class: Links },
+  { name: '0006-policy-moves', class: PolicyMoves },
 ];

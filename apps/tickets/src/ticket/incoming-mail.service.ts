@@ -23,6 +23,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import type { TicketsEnv } from '../env.js';
+import { readPriorities, type Priorities } from '../directory/priorities.js';
 import { PolicyStore } from '../sla/policy.store.js';
 import { recipientsOf } from './recipients.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
@@ -139,12 +140,12 @@ export class IncomingMailService {
         channel: 'email',
         organisationId,
         infrastructureId,
-        priority: 'medium',
+        priority: null,
         subject: mail.subject,
         mailbox: mail.mailbox,
         followUpOf,
       },
-      number,
+      { number, priorities: batch.priorities },
     );
     const author: AuthorView = { personId: reporter.personId, name: reporter.name, email: reporter.email };
     // a first mail is shown whole: what it quotes or forwards is the request
@@ -216,6 +217,7 @@ class Batch {
     private readonly peopleByEmail: Map<string, DirectoryPerson>,
     /** By organisation, for those that have exactly one. */
     private readonly onlyInfrastructure: Map<string, string>,
+    readonly priorities: Priorities,
     private readonly ticketsByNumber: Map<number, Ticket>,
     private readonly ticketsByMessageId: Map<string, Ticket>,
   ) {}
@@ -244,6 +246,10 @@ class Batch {
       surroundings,
       new Map([...surroundings.people.values()].map((person) => [person.email, person])),
       new Map(infrastructures.filter(({ only }) => only).map(({ id, organisation_id }) => [organisation_id, id])),
+      await readPriorities(em, {
+        organisations: [...surroundings.organisations.keys()],
+        infrastructures: infrastructures.filter(({ only }) => only).map(({ id }) => id),
+      }),
       tickets.byNumber,
       tickets.byMessageId,
     );

@@ -3,6 +3,7 @@ import type { Reference } from '#contracts';
 import { sqlOf } from '#platform';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { instantOf } from './instant.type.js';
+import type { Ticket } from './ticket.entity.js';
 
 /** A person as the commands need to know them: the domain's facts, and how to reach them. */
 export interface DirectoryPerson extends KnownPerson {
@@ -49,6 +50,15 @@ export async function readSurroundings(
     organisations: new Map(Object.entries(row.organisations ?? {})),
     infrastructures: new Map(Object.entries(row.infrastructures ?? {})),
   };
+}
+
+/** What a batch of tickets that nobody in particular asked for needs. */
+export function readSurroundingsOf(em: EntityManager, tickets: readonly Ticket[]): Promise<Surroundings> {
+  return readSurroundings(em, {
+    people: tickets.flatMap((ticket) => [ticket.assigneeId, ticket.reporter.personId]),
+    organisations: tickets.map((ticket) => ticket.organisationId),
+    infrastructures: tickets.map((ticket) => ticket.infrastructureId),
+  });
 }
 
 /** An id with its name; null for none. */

@@ -39,6 +39,7 @@ import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import type { TicketsEnv } from '../env.js';
 import { PolicyStore } from '../sla/policy.store.js';
+import { readPriorities, type Priorities } from '../directory/priorities.js';
 import { maySee } from './access.js';
 import { addressed, viewForActor, withMoreRows } from './addressed.js';
 import { inIdempotentTransaction } from './idempotency.js';
@@ -66,7 +67,8 @@ export interface Opening {
   channel: Channel;
   organisationId: string | null;
   infrastructureId: string | null;
-  priority: Priority;
+  /** Null when nobody says one: rules and defaults decide. */
+  priority: Priority | null;
   subject: string;
   mailbox: string;
   followUpOf: number | null;
@@ -106,7 +108,7 @@ export class TicketService {
         channel: asked.channel ?? (actor.kind === 'employee' ? 'phone' : 'portal'),
         organisationId,
         infrastructureId,
-        priority: asked.priority ?? 'medium',
+        priority: asked.priority ?? null,
         subject: asked.subject,
         mailbox: this.env.SUPPORT_ADDRESS,
         followUpOf: null,
@@ -246,17 +248,23 @@ export class TicketService {
   }
 
   /** Makes the row of a new ticket. The caller writes its first message and its event. */
-  async open(em: EntityManager, surroundings: Surroundings, opening: Opening, number?: number): Promise<TicketWriter> {
+  async open(
+    em: EntityManager,
+    surroundings: Surroundings,
+    opening: Opening,
+    known: { number?: number; priorities?: Priorities } = {},
+  ): Promise<TicketWriter> {
     const { now } = surroundings;
+    const { priority, reason } = await decidePriority(em, opening, known.priorities);
     const policy = this.policies.currentFor(opening.organisationId);
     const state = createTicket(
       {
         id: uuidv7(),
-        number: number ?? (await nextNumbers(em, 1))[0]!,
+        number: known.number ?? (await nextNumbers(em, 1))[0]!,
         channel: opening.channel,
         reporter: opening.reporter,
         infrastructureId: opening.infrastructureId,
-        priority: opening.priority,
+        priority,
       },
       policy,
       now,
@@ -273,7 +281,9 @@ export class TicketService {
       eventSequence: 0,
     });
     em.persist(row);
-    return this.writer(em, row, surroundings);
+    const writer = this.writer(em, row, surroundings);
+    writer.priorityReason = reason;
+    return writer;
   }
 
   writer(em: EntityManager, row: Ticket, surroundings: Surroundings): TicketWriter {
@@ -304,7 +314,7 @@ export class TicketService {
       channel: 'portal',
       organisationId: row.organisationId ?? null,
       infrastructureId: row.infrastructureId ?? null,
-      priority: 'medium',
+      priority: null,
       subject: row.subject,
       mailbox: row.mailbox,
       followUpOf: row.number,
@@ -376,6 +386,17 @@ export class TicketService {
     const message = 'no network infrastructure with this id is registered';
     return refuse({ field: 'infrastructureId', code: 'infrastructure_not_registered', message });
   }
+}
+
+async function decidePriority(
+  em: EntityManager,
+  opening: Opening,
+  priorities?: Priorities,
+): Promise<{ priority: Priority; reason: string | null }> {
+  const { priority, organisationId, infrastructureId } = opening;
+  if (priority !== null) return { priority, reason: null };
+  const ids = { organisations: [organisationId], infrastructures: [infrastructureId] };
+  return (priorities ?? (await readPriorities(em, ids))).decide(opening);
 }
 
 export function authorOf(person: DirectoryPerson): AuthorView {

@@ -63,6 +63,9 @@ export class TicketWriter {
     private readonly teamAddress: string | undefined,
   ) {}
 
+  /** Why a new ticket has the priority that it begins with, when nobody said one. */
+  priorityReason: string | null = null;
+
   get policy(): Policy {
     return this.policies.of(this.row.policyVersion);
   }
@@ -82,18 +85,37 @@ export class TicketWriter {
     return settled.settlements;
   }
 
-  /** A live ticket goes over to the current version of its policy, from the instant on since when that holds. */
-  bringUpToTerms(): void {
-    const successor = this.policies.successorOf(this.row.policyVersion);
-    if (!successor || this.row.status === 'closed') return;
+  /**
+   * A live ticket goes over to the current version of its policy, from the instant on since when that holds.
+   * @returns the versions that it went over to, one after the other
+   */
+  bringUpToTerms(): number[] {
+    const versions: number[] = [];
+    while (this.moveToSuccessor()) versions.push(this.row.policyVersion);
+    return versions;
+  }
+
+  /** @returns false when the ticket stays where it is */
+  private moveToSuccessor(): boolean {
+    if (this.isClosed()) return false;
+    const successor = this.policies.successorOf(this.row.policyVersion, this.row.updatedAt);
+    if (!successor) return false;
     const at = Math.max(successor.effectiveAt, this.row.updatedAt);
-    if (at > this.surroundings.now) return;
+    if (at > this.surroundings.now) return false;
+    this.settle(at);
+    // time had closed it by then, only nobody had noticed
+    if (this.isClosed()) return false;
     const people = lookup(this.surroundings.people);
     const moved = moveToPolicy(stateOf(this.row), this.policy, successor.policy, at, people);
     this.apply(moved, at);
     this.entry({ kind: 'change', at, text: MOVED_TEXT, changes: moved.changes }, SYSTEM);
     const then = { ticket: this.view(stateOf(this.row), at), time: at };
     this.publish(ticketUpdated, { changes: moved.changes, fixes: [], comment: MOVED_TEXT }, SYSTEM, [], then);
+    return true;
+  }
+
+  private isClosed(): boolean {
+    return this.row.status === 'closed';
   }
 
   /**
@@ -116,7 +138,9 @@ export class TicketWriter {
 
   /** What a new ticket was created with: the changes of its first entry. */
   creation(): FieldChangeView[] {
-    return this.named(creationChanges(stateOf(this.row)));
+    const changes = this.named(creationChanges(stateOf(this.row)));
+    const reason = this.priorityReason;
+    return reason === null ? changes : [...changes, { field: 'priorityReason', before: null, after: reason }];
   }
 
   entry(fields: EntryFields, author: AuthorView): TimelineEntry {
