@@ -154,8 +154,6 @@ export const MUTANTS: Mutant[] = [
       'const changed = after;',
       'ticket.prop',
     ],
-    ['a broken promise warns', 'if (clock.breached) return rungEvent(ticket, name, policy);', '', 'settle.spec'],
-    ['what was warned of is warned of again', 'if (share <= clock.warnedPercent) continue;', ''],
   ]),
   ...slips('steps.ts', 'update.spec', [
     [
@@ -332,7 +330,12 @@ export const MUTANTS: Mutant[] = [
     ['who is not active may change', "actor.kind !== 'employee' || !actor.active,", "actor.kind !== 'employee',"],
     ['a forecast of the present second', 'resolutionEta <= now', 'resolutionEta < now'],
 
-    ['a closed ticket gets another priority', 'refuse(staysClosed && reprioritised,', 'refuse(false,', 'sla-transitions'],
+    [
+      'a closed ticket gets another priority',
+      'refuse(staysClosed && reprioritised,',
+      'refuse(false,',
+      'sla-transitions',
+    ],
     [
       'a closed ticket is suspended',
       "      ticket.status === 'closed' && status === 'suspended',",
@@ -392,7 +395,7 @@ export const MUTANTS: Mutant[] = [
       "return suspension?.cause === 'pending_customer' || suspension?.cause === 'pending_change'",
     ],
     [
-      'what was said is no change',
+      'a message is no change',
       'ticket: { ...after, version: settled.version + 1 },\n    settlements,\n    changed: true,\n    changes,',
       'ticket: after,\n    settlements,\n    changed: true,\n    changes,',
       'ticket.prop',
