@@ -23,6 +23,7 @@ import { MergeService } from './ticket/merge.service.js';
 import { RelationHandlers } from './ticket/relation.handlers.js';
 import { SplitService } from './ticket/split.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
+import { TicketList } from './ticket/ticket.list.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
@@ -57,6 +58,7 @@ import { TicketService } from './ticket/ticket.service.js';
     ParticipantService,
     TagService,
     ClocksQueries,
+    TicketList,
     DirectoryService,
     PolicyQueries,
     Sweeper,

@@ -575,9 +575,27 @@ export class GetTicket {
 /** Refuses with `ticket_unknown`, also for a ticket that the viewer may not see. */
 export const getTicket = rpc('tickets.get.v1', GetTicket, TicketAnswer);
 
+/** An instant with its offset, e.g. `2026-03-02T14:00:00+01:00`. */
+export const INSTANT = /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
+
+const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+
+/** A person's id, or an address. */
+export const PERSON_OR_ADDRESS = new RegExp(`^(${UUID}|[^\\s@\\0]+@[^\\s@\\0]+)$`);
+
+/** All that is named must hold. */
 export class ListTickets {
   @IsUUID()
   viewerId: string;
+
+  /**
+   * Words that all occur in subject, messages, names, addresses or number; for employees also in notes and comments.
+   * "In quotes" they follow each other, -this one must not occur, the last one may be the beginning of a word.
+   */
+  @IsOptional()
+  @IsString()
+  @MaxLength(200)
+  q?: string;
 
   @IsOptional()
   @IsIn(STATUSES, { each: true })
@@ -596,6 +614,43 @@ export class ListTickets {
   @IsOptional()
   @IsInt()
   number?: number;
+
+  @IsOptional()
+  @IsUUID()
+  organisationId?: string;
+
+  @IsOptional()
+  @IsUUID()
+  infrastructureId?: string;
+
+  /** A person's id, or the address of anybody. */
+  @IsOptional()
+  @Matches(PERSON_OR_ADDRESS)
+  @MaxLength(320)
+  reporter?: string;
+
+  /** True: the resolve promise is broken and the ticket is not closed, at this instant. False: all others. */
+  @IsOptional()
+  @IsBoolean()
+  overdue?: boolean;
+
+  /** Created at this instant or later. */
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @Matches(INSTANT)
+  createdAfter?: string;
+
+  /** Created before this instant. */
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @Matches(INSTANT)
+  createdBefore?: string;
+
+  /** Last changed at this instant or later. */
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @Matches(INSTANT)
+  updatedAfter?: string;
 
   /** Employees only: tickets that have all of these tags. */
   @IsOptional()
@@ -630,8 +685,8 @@ export class TicketPage {
 }
 
 /**
- * Newest first, stable while tickets come and go. Refuses with `viewer_unknown`, `cursor_invalid` or `employees_only` (a
- * customer who names tags).
+ * Newest first, stable while tickets come and change. Refuses with `viewer_unknown`, `cursor_invalid`, `employees_only` (a
+ * customer who names tags) or `search_words_required` (nothing in `q` that must occur).
  */
 export const listTickets = rpc('tickets.list.v1', ListTickets, TicketPage);
 

@@ -83,7 +83,8 @@ export class TicketWriter {
   /** Brings the ticket up to this instant, as far as time alone goes. @returns what time has done */
   settle(until: Instant = this.surroundings.now): Settlement[] {
     const settled = settle(stateOf(this.row), this.policy, until, lookup(this.surroundings.people));
-    if (settled.settlements.length > 0) this.apply(settled, until);
+    // what counting anew has broken is due before the change, but time never goes backwards on the row
+    if (settled.settlements.length > 0) this.apply(settled, Math.max(until, this.row.updatedAt));
     return settled.settlements;
   }
 
