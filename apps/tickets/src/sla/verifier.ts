@@ -96,6 +96,7 @@ export async function repairTicket(
         people: [row.reporter.personId, recomputed.assigneeId],
         organisations: [row.organisationId],
         infrastructures: [recomputed.infrastructureId],
+        tickets: [id],
       });
       surroundings.now = Math.max(surroundings.now, row.updatedAt);
       const writer = new TicketWriter(em, row, surroundings, policies, teamAddress);
