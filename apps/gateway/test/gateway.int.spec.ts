@@ -6,6 +6,7 @@ import {
   addMessage,
   authenticate,
   createTicket,
+  getClocks,
   getTicket,
   listTickets,
   refuse,
@@ -21,6 +22,7 @@ import { connectNats, createLogger, type WireReply } from '#platform';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { connect as connectSocket } from 'node:net';
@@ -49,6 +51,7 @@ const ticket = {
   number: 1042,
   version: 3,
   subject: 'Line down',
+  tags: [],
   channel: 'portal',
   reporter: { personId: zoe.id, name: zoe.name, email: zoe.email },
   organisation: zoe.organisation,
@@ -73,6 +76,7 @@ const ticket = {
   resolveEverBreached: false,
   resolveGainSeconds: 0,
   followUpOf: null,
+  mergedInto: null,
   createdAt: '2026-03-02T10:00:00Z',
   updatedAt: '2026-03-02T10:00:00Z',
   closedAt: null,
@@ -180,6 +184,8 @@ async function problemOf(response: Response): Promise<ProblemBody> {
   });
   return problem;
 }
+
+const golden = new URL('../../../libs/contracts/src/golden/', import.meta.url);
 
 beforeAll(async () => {
   const port = await freePort();
@@ -514,6 +520,25 @@ it('shows documentation whose parts all come from here', async () => {
   expect(page).not.toMatch(/<script>/); // the policy forbids inline scripts
 });
 
+it('asks for eight tickets of a bulk update at a time', async () => {
+  let [inHand, most] = [0, 0];
+  const waiting: (() => void)[] = [];
+  await answer(updateTicket, async () => {
+    most = Math.max(most, (inHand += 1));
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve);
+      if (waiting.length === 8) waiting.splice(0).forEach((go) => go());
+    });
+    inHand -= 1;
+    return { ok: { ticket, changed: true, fixes: [] } };
+  });
+  const asked = Array.from({ length: 24 }, () => ({ id: randomUUID() }));
+  const response = await send('/tickets', { method: 'PATCH', body: { tickets: asked, change: good } });
+  const { results } = (await response.json()) as { results: { id: string; status: number }[] };
+  expect(results.map(({ id, status }) => [id, status])).toEqual(asked.map(({ id }) => [id, 200]));
+  expect(most).toBe(8);
+});
+
 it('is described by the committed document', async () => {
   const committed = JSON.parse(readFileSync(new URL('../../../openapi.json', import.meta.url), 'utf8'));
   const operations = (document: { paths: object }) =>
@@ -578,3 +603,13 @@ async function refusesConnections(base: string): Promise<void> {
     });
   while (await connects());
 }
+
+it('explains the clocks of a ticket to whoever asks', async () => {
+  const recorded = readFileSync(new URL(`${getClocks.subject}.json`, golden), 'utf8');
+  const { reply } = JSON.parse(recorded) as { reply: object };
+  const asked = await answer(getClocks, () => ({ ok: reply }));
+  const response = await send(`${path}/clocks`, { token: customer });
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual(reply);
+  expect(asked[0]!.request).toEqual({ viewerId: zoe.id, ticketId: ticket.id });
+});

@@ -6,17 +6,36 @@ import { DirectoryService } from './directory/directory.service.js';
 import type { TicketsEnv } from './env.js';
 import { createOrm } from './orm.js';
 import { OutboxRelay } from './outbox/outbox.relay.js';
+import { PolicyHandlers } from './sla/policy.handlers.js';
+import { PolicyMover } from './sla/policy.mover.js';
+import { PolicyQueries } from './sla/policy.queries.js';
+import { ClocksHandlers } from './sla/clocks.handlers.js';
+import { ClocksQueries } from './sla/clocks.queries.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
+import { LinkService } from './ticket/link.service.js';
 import { IncomingMailService } from './ticket/incoming-mail.service.js';
+import { ParticipantHandlers } from './ticket/participant.handlers.js';
+import { ParticipantService } from './ticket/participant.service.js';
+import { TagService } from './ticket/tag.service.js';
+import { MergeService } from './ticket/merge.service.js';
+import { RelationHandlers } from './ticket/relation.handlers.js';
+import { SplitService } from './ticket/split.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
 import { TicketList } from './ticket/ticket.list.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, DirectoryHandlers],
+  controllers: [
+    TicketHandlers,
+    RelationHandlers,
+    ParticipantHandlers,
+    ClocksHandlers,
+    DirectoryHandlers,
+    PolicyHandlers,
+  ],
   providers: [
     {
       provide: MikroORM,
@@ -32,10 +51,18 @@ import { TicketService } from './ticket/ticket.service.js';
     PolicyStore,
     TicketService,
     IncomingMailService,
+    LinkService,
+    MergeService,
+    SplitService,
     TicketQueries,
+    ParticipantService,
+    TagService,
+    ClocksQueries,
     TicketList,
     DirectoryService,
+    PolicyQueries,
     Sweeper,
+    PolicyMover,
     OutboxRelay,
   ],
 })

@@ -68,8 +68,8 @@ async function say(ticket: TicketView, text: string, actor = erik, visibility: '
   await bus.expect(addMessage, { actorId: actor.id, ticketId: ticket.id, visibility, text });
 }
 
-async function change(ticket: TicketView, change: TicketChange): Promise<TicketView> {
-  return (await bus.expect(updateTicket, { actorId: erik.id, ticketId: ticket.id, change })).ticket;
+async function change(ticket: TicketView, asked: TicketChange): Promise<TicketView> {
+  return (await bus.expect(updateTicket, { actorId: erik.id, ticketId: ticket.id, change: asked })).ticket;
 }
 
 /** The numbers found, newest first. */
@@ -179,7 +179,7 @@ describe('search', () => {
     const long = 'x'.repeat(10_000);
     const noise = Array.from({ length: 20_000 }, (_, place) => `n${place}é`).join(' ');
     const ticket = await newTicket({ subject: early, text: `${early} ${long} ${noise} ${late}` });
-    for (let times = 0; times < 6; times++) await say(ticket, `${noise.replaceAll('n', `m${times}`)}`, zoe);
+    for (let times = 0; times < 6; times++) await say(ticket, noise.replaceAll('n', `m${times}`), zoe);
     expect(await found({ q: early })).toEqual([ticket.number]);
     expect(await found({ q: late })).toEqual([]);
   });

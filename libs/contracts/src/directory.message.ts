@@ -1,4 +1,4 @@
-import { PERSON_KINDS, type PersonKind } from '#domain';
+import { PERSON_KINDS, PRIORITIES, STATUSES, type PersonKind, type Priority, type Status } from '#domain';
 import { Type } from 'class-transformer';
 import {
   IsArray,
@@ -101,7 +101,19 @@ export class PersonPage {
 /** People by name. Refuses with `viewer_unknown` or, for customers, `employees_only`. */
 export const listPeople = rpc('directory.people.v1', ListDirectory, PersonPage);
 
+export const INFRASTRUCTURE_KINDS = ['site', 'device', 'circuit'] as const;
+export type InfrastructureKind = (typeof INFRASTRUCTURE_KINDS)[number];
+
 export class InfrastructureView extends Reference {
+  @IsIn(INFRASTRUCTURE_KINDS)
+  kind: InfrastructureKind;
+
+  /** The site that it is part of. */
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => Reference)
+  parent: Reference | null;
+
   @ValidateNested()
   @Type(() => Reference)
   organisation: Reference;
@@ -120,3 +132,59 @@ export class InfrastructurePage {
 
 /** Network infrastructures by name; a customer sees those of the own organisation. Refuses with `viewer_unknown`. */
 export const listInfrastructures = rpc('directory.infrastructures.v1', ListDirectory, InfrastructurePage);
+
+export class GetImpact {
+  @IsUUID()
+  viewerId: string;
+
+  @IsUUID()
+  infrastructureId: string;
+}
+
+export class AffectedTicket {
+  @IsUUID()
+  id: string;
+
+  @IsInt()
+  number: number;
+
+  @IsString()
+  subject: string;
+
+  @IsIn(STATUSES)
+  status: Status;
+
+  @IsIn(PRIORITIES)
+  priority: Priority;
+
+  @ValidateNested()
+  @Type(() => Reference)
+  infrastructure: Reference;
+}
+
+/** What an outage of an infrastructure concerns. */
+export class Impact {
+  /** The infrastructure and everything below it, from the top down; at most 1,000. */
+  @IsArray()
+  @ValidateNested({ each: true })
+  @Type(() => InfrastructureView)
+  infrastructures: InfrastructureView[];
+
+  @IsArray()
+  @ValidateNested({ each: true })
+  @Type(() => Reference)
+  organisations: Reference[];
+
+  /** Tickets on any of it that are not closed, newest first; at most 200. */
+  @IsArray()
+  @ValidateNested({ each: true })
+  @Type(() => AffectedTicket)
+  tickets: AffectedTicket[];
+
+  /** How many such tickets there are in all. */
+  @IsInt()
+  ticketCount: number;
+}
+
+/** Customers may ask about their own organisation's. Refuses with `infrastructure_unknown`. */
+export const getImpact = rpc('directory.impact.v1', GetImpact, Impact);

@@ -15,6 +15,7 @@ import {
 } from '#domain';
 import { Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
   IsArray,
   IsBoolean,
   IsEmail,
@@ -71,6 +72,12 @@ export class TicketView {
 
   @IsString()
   subject: string;
+
+  /** Words of the house to find and group it by, in lower case, sorted. Always empty for customers. */
+  @IsOptional()
+  @IsArray()
+  @IsString({ each: true })
+  tags: string[];
 
   @IsIn(CHANNELS)
   channel: Channel;
@@ -173,6 +180,11 @@ export class TicketView {
   @IsInt()
   followUpOf: number | null;
 
+  /** The ticket that this one is merged into; null also when the viewer may not see that one. */
+  @IsOptional()
+  @IsInt()
+  mergedInto: number | null;
+
   @IsISO8601()
   createdAt: string;
 
@@ -210,12 +222,12 @@ export class FieldChangeView {
   @IsString()
   after: string | null;
 
-  /** With `assignee` and `infrastructure`: whose id `before` is. */
+  /** With `assignee`, `infrastructure` and `participants`: whose id `before` is. */
   @IsOptional()
   @IsString()
   beforeName?: string;
 
-  /** With `assignee` and `infrastructure`: whose id `after` is. */
+  /** With `assignee`, `infrastructure` and `participants`: whose id `after` is. */
   @IsOptional()
   @IsString()
   afterName?: string;
@@ -510,6 +522,11 @@ export class AddMessage {
   @MaxLength(MAX_TEXT_LENGTH)
   text: string;
 
+  /** False: what an employee says on a parent outage is not said on its children, too. By default it is. */
+  @IsOptional()
+  @IsBoolean()
+  toChildren?: boolean;
+
   @IsOptional()
   @IsString()
   @Length(1, 255)
@@ -532,9 +549,17 @@ export class MessageResult {
   @IsArray()
   @IsIn(FIX_CODES, { each: true })
   fixes: FixCode[];
+
+  /** On a parent outage: on how many open children it was said, too. */
+  @IsOptional()
+  @IsInt()
+  children?: number;
 }
 
-/** A public answer or an internal note. Refuses with `ticket_unknown`, `text_required` or `employees_only`. */
+/**
+ * A public answer or an internal note. What is said on a merged ticket is said on its target, which the reply then shows.
+ * Refuses with `ticket_unknown`, `text_required`, `employees_only` or `too_many_children`.
+ */
 export const addMessage = rpc('tickets.message.v1', AddMessage, MessageResult);
 
 // ------------------------------------------------------------------------------------------------------------ read
@@ -627,6 +652,14 @@ export class ListTickets {
   @Matches(INSTANT)
   updatedAfter?: string;
 
+  /** Employees only: tickets that have all of these tags. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(30)
+  @IsString({ each: true })
+  @MaxLength(255, { each: true })
+  tag?: string[];
+
   /** Continue after this cursor (from the page before). */
   @IsOptional()
   @IsString()
@@ -652,8 +685,8 @@ export class TicketPage {
 }
 
 /**
- * Newest first, stable while tickets come and change. Refuses with `viewer_unknown`, `cursor_invalid` or
- * `search_words_required` (nothing in `q` that must occur).
+ * Newest first, stable while tickets come and change. Refuses with `viewer_unknown`, `cursor_invalid`, `employees_only` (a
+ * customer who names tags) or `search_words_required` (nothing in `q` that must occur).
  */
 export const listTickets = rpc('tickets.list.v1', ListTickets, TicketPage);
 
@@ -727,6 +760,14 @@ export class TimelineEntryView {
   @IsArray()
   @IsIn(FIX_CODES, { each: true })
   fixes: FixCode[];
+
+  /**
+   * The ticket that it was said on: one that is merged into this one, or, for employees, the parent outage or the ticket
+   * that this one was split from. Null when it was said here.
+   */
+  @IsOptional()
+  @IsInt()
+  fromTicket: number | null;
 
   /** A raw mail can be downloaded (employees only). */
   @IsBoolean()

@@ -8,7 +8,7 @@ import { createTicket } from './create.js';
 import type { FieldChange } from './outcome.js';
 import type { Policy } from './policy.js';
 import { settle } from './settle.js';
-import { assign, changePriority, close, reopen, resumeWork, suspend, unassign } from './steps.js';
+import { assign, changePriority, close, reopen, resumeWork, suspend, unassign, workingStatus } from './steps.js';
 import type { Instant, Priority, ResolutionType, Status, Suspension, SuspensionCause, Ticket } from './ticket.js';
 import { underTerms } from './terms.js';
 
@@ -16,10 +16,14 @@ export interface HistoryEntry {
   at: Instant;
   /** Who did it; null for time alone and for people whom the directory does not know. */
   byPersonId: string | null;
+  /** How people know them; the rules do not ask. */
+  byName?: string;
   /** The comment of a change; null for what was said. */
   comment: string | null;
   /** Fields that are not among a ticket's are left alone. */
   changes: readonly { field: string; before: string | null; after: string | null }[];
+  /** What was repaired with it: a repair comes after everything that was asked for. */
+  fixes?: readonly string[];
   /** Time alone did it: it is not replayed, it happens again. */
   settled: boolean;
 }
@@ -102,12 +106,15 @@ function applied(before: Ticket, entry: HistoryEntry, policies: Policies): Ticke
   let ticket = before;
 
   const assignee = to('assignee');
-  if (assignee !== undefined) ticket = assignee === null ? unassign(ticket, at) : assign(ticket, assignee, policy, at);
+  const repaired = entry.fixes?.includes('assignee_set_to_actor') ?? false;
+  if (assignee === null) ticket = unassign(ticket, at);
+  else if (assignee && !repaired) ticket = assign(ticket, assignee, policy, at);
 
   const status = to('status') as Status | undefined;
   const resolutionType = to('resolutionType') as ResolutionType | null | undefined;
   if (status === 'closed' && resolutionType) ticket = close(ticket, resolutionType, policy, at);
   else if (ticket.status === 'closed' && isWorking(status)) ticket = reopen(ticket, status, at);
+  else if (ticket.status === 'closed' && status === 'suspended') ticket = reopen(ticket, workingStatus(ticket), at);
   else if (ticket.status === 'closed' && resolutionType) ticket = { ...ticket, resolutionType };
 
   const priority = to('priority') as Priority | undefined;
@@ -117,6 +124,7 @@ function applied(before: Ticket, entry: HistoryEntry, policies: Policies): Ticke
   if (ticket.status !== 'closed' && suspension) ticket = suspend(ticket, suspension, policy, at);
   else if (ticket.suspension && isWorking(status)) ticket = resumeWork(ticket, status, at);
   if (isWorking(status)) ticket = { ...ticket, status };
+  if (assignee && repaired) ticket = assign(ticket, assignee, policy, at);
 
   const infrastructure = to('infrastructure');
   if (infrastructure !== undefined) ticket = { ...ticket, infrastructureId: infrastructure };

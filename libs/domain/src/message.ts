@@ -5,7 +5,7 @@ import type { Policy } from './policy.js';
 import { settle } from './settle.js';
 import { assign, reopen, resumeWork, workingStatus } from './steps.js';
 import type { Instant, Ticket } from './ticket.js';
-import { authorOf, toldOfChanges, toldOfMessage, toldTogether, type SaidMessage } from './told.js';
+import { authorOf, toldOfChanges, toldOfMessage, toldOfOutage, toldTogether, type SaidMessage } from './told.js';
 
 /** What a message did to the ticket, besides being said. */
 export type MessageEffect = 'comment_added' | 'resumed' | 'reopened' | 'assigned';
@@ -42,6 +42,23 @@ export function applyMessage(
     changes,
     fixes: fixesBetween(settled, after, {}, people, 'author'),
     told: toldTogether(after, people, authorOf(message), ...told),
+  };
+}
+
+/**
+ * An employee's public message on a parent outage, as one of its children hears it: kept and told to the child's
+ * reporter. It assigns nobody, resumes and reopens nothing, and touches no clock. Grows the version by one.
+ */
+export function applyOutageMessage(child: Ticket, authorId: string, policy: Policy, context: Context): Accepted {
+  const { now, people } = context;
+  const { ticket, settlements } = settle(child, policy, now, people);
+  return {
+    ticket: { ...ticket, version: ticket.version + 1 },
+    settlements,
+    changed: true,
+    changes: [],
+    fixes: [],
+    told: toldOfOutage(ticket, people, authorId),
   };
 }
 

@@ -100,3 +100,12 @@ describe('the ladder', () => {
     ]);
   });
 });
+
+describe('a promise that was broken once', () => {
+  it('may be followed by one that is kept, and is remembered', () => {
+    const overdue = settle(taken, policy, T0 + 25 * HOUR, people).ticket;
+    const escalated = updated(overdue, T0 + 25 * HOUR, { priority: 'high' }, { policy });
+    const closed = updated(escalated, T0 + 30 * HOUR, { status: 'closed', resolutionType: 'fixed' }, { policy });
+    expect(closed.resolveClock).toMatchObject({ outcome: 'met', breached: false, everBreached: true });
+  });
+});

@@ -67,6 +67,11 @@ export function toldOfMessage(ticket: Ticket, message: SaidMessage, people: Peop
   return eachOnce([...employees, reporter], ticket, people, author);
 }
 
+/** What an employee says on a parent outage concerns the reporters of its children. */
+export function toldOfOutage(child: Ticket, people: People, authorId: string): Told[] {
+  return eachOnce([reporter], child, people, authorId);
+}
+
 /** A customer whom the directory does not know writes as the reporter whom it does not know. */
 export function authorOf(message: SaidMessage): Actor {
   return message.authorId ?? (message.author === 'customer' ? UNKNOWN_REPORTER : null);

@@ -9,6 +9,8 @@ import type { Sql } from './sql.js';
 export const ADVISORY_LOCK = {
   migrations: 7_240_001,
   outboxRelay: 7_240_002,
+  /** Held by whoever adds a link that could close a circle. */
+  ticketLinks: 7_240_005,
   /** First half of a two-part key; the second half is the mailbox. */
   mailbox: 7_241,
 } as const;

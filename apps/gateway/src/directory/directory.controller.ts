@@ -1,9 +1,10 @@
-import { InfrastructurePage, listInfrastructures, listPeople, PersonPage } from '#contracts';
+import { getImpact, Impact, InfrastructurePage, listInfrastructures, listPeople, PersonPage } from '#contracts';
 import { Bus } from '#platform';
-import { Controller, Get, Query } from '@nestjs/common';
+import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { Caller } from '../auth/auth.dto.js';
 import { CurrentCaller, EmployeesOnly } from '../auth/auth.guard.js';
+import { UuidPipe } from '../http/parameters.js';
 import { ApiProblems } from '../problems/api-problems.js';
 import { accepted } from '../problems/problem-error.js';
 import { ValidPipe } from '../problems/validation.js';
@@ -32,5 +33,12 @@ export class DirectoryController {
     @Query(ValidPipe) query: PageQuery,
   ): Promise<InfrastructurePage> {
     return accepted(await this.bus.call(listInfrastructures, { viewerId: caller.id, ...query }));
+  }
+
+  /** What an outage of a network infrastructure concerns: everything below it, organisations, and tickets that are not closed. */
+  @Get('infrastructures/:id/impact')
+  @ApiProblems(400, 401, 404, 503, 504)
+  async getImpact(@CurrentCaller() caller: Caller, @Param('id', UuidPipe) infrastructureId: string): Promise<Impact> {
+    return accepted(await this.bus.call(getImpact, { viewerId: caller.id, infrastructureId }));
   }
 }

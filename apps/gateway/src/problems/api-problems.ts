@@ -7,7 +7,7 @@ const MEANING = {
   401: 'No access token, one that is not valid, or wrong credentials.',
   403: 'Only employees may do this.',
   404: 'There is no such thing, or not for the caller.',
-  409: 'The ticket has changed meanwhile (`version_conflict`) or is closed (`ticket_closed`).',
+  409: 'The ticket has changed meanwhile (`version_conflict`), is closed (`ticket_closed`), merged (`ticket_merged`) or not.',
   413: 'The body is too large.',
   415: 'The body is not JSON.',
   422: 'Fields break rules: `errors` names every one of them.',

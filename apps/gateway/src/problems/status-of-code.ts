@@ -6,14 +6,19 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   actor_not_employee: 403,
   employees_only: 403,
   ticket_unknown: 404,
+  infrastructure_unknown: 404,
   attachment_unknown: 404,
   raw_mail_unknown: 404,
+  policy_unknown: 404,
+  link_unknown: 404,
   ticket_closed: 409,
+  ticket_merged: 409,
+  not_merged: 409,
   version_conflict: 409,
 };
 
-/** Who may not ask learns nothing else; who comes too late need not mend fields first. */
-const PRECEDENCE = [401, 403, 404, 409];
+/** Who is nobody here learns nothing else; who comes too late need not mend fields, nor ask who may. */
+const PRECEDENCE = [401, 404, 409, 403];
 
 export function statusOfCode(code: string): number {
   return (Object.hasOwn(STATUS_OF_CODE, code) && STATUS_OF_CODE[code]) || 422;

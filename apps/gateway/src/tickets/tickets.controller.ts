@@ -47,7 +47,8 @@ export class TicketsController {
   }
 
   /**
-   * List or search tickets, newest first. Customers see those of their organisation and their own.
+   * List or search tickets, newest first. Customers see those of their organisation, their own, and those
+   * that are shared with them.
    *
    * @remarks Everything that is named must hold. Pages are stable: tickets that come or change meanwhile neither repeat nor
    * vanish.

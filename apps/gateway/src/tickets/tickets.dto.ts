@@ -3,6 +3,7 @@ import { PRIORITIES, STATUSES, type Priority, type Status } from '#domain';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
   IsBoolean,
   IsIn,
   IsInt,
@@ -113,6 +114,13 @@ export class TicketQuery extends PageQuery {
   @IsISO8601({ strict: true }, WHEN)
   @Matches(INSTANT, WHEN)
   updatedAfter?: string;
+  /** Only tickets that have this tag; repeat the parameter for those that have all of several. Employees only. */
+  @IsOptional()
+  @Transform(({ value }: { value: unknown }) => [value].flat())
+  @ArrayMaxSize(30)
+  @IsString({ each: true })
+  @MaxLength(255, { each: true })
+  tag?: string[];
 }
 
 export class UpdateQuery {

@@ -11,7 +11,7 @@ import { ApiProblems } from '../problems/api-problems.js';
 import { accepted } from '../problems/problem-error.js';
 import { ValidPipe } from '../problems/validation.js';
 import { PageQuery } from '../tickets/tickets.dto.js';
-import { NewMessage } from './timeline.dto.js';
+import { NewMessage, NewReply } from './timeline.dto.js';
 
 @ApiTags('timeline')
 @ApiBearerAuth()
@@ -30,14 +30,19 @@ export class TimelineController {
     return accepted(await this.bus.call(getTimeline, { viewerId: caller.id, ticketId, limit, after }));
   }
 
-  /** Write a public message: an employee's is mailed to those concerned, a customer's may resume or reopen the ticket. */
+  /**
+   * Write a public message: an employee's is mailed to those concerned, a customer's may resume or reopen the ticket.
+   *
+   * @remarks An employee's message on a parent outage also reaches the reporters of its open children, in the threads of
+   * their own tickets, unless `toChildren` is false. What is said on a merged ticket is said on its target.
+   */
   @Post('replies')
   @ApiIdempotencyKey()
-  @ApiProblems(400, 401, 404, 413, 415, 422, 503, 504)
+  @ApiProblems(400, 401, 403, 404, 413, 415, 422, 503, 504)
   async addReply(
     @CurrentCaller() caller: Caller,
     @Param('id', UuidPipe) ticketId: string,
-    @Body(ValidPipe) message: NewMessage,
+    @Body(ValidPipe) message: NewReply,
     @IdempotencyKey() idempotencyKey: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<MessageResult> {

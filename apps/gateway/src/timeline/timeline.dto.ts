@@ -1,5 +1,5 @@
 import { MAX_TEXT_LENGTH } from '#contracts';
-import { IsNotEmpty, IsString, MaxLength } from 'class-validator';
+import { IsBoolean, IsNotEmpty, IsOptional, IsString, MaxLength } from 'class-validator';
 
 export class NewMessage {
   /** Plain text. */
@@ -7,4 +7,14 @@ export class NewMessage {
   @IsNotEmpty()
   @MaxLength(MAX_TEXT_LENGTH)
   text: string;
+}
+
+export class NewReply extends NewMessage {
+  /**
+   * Employees only, on a parent outage: whether the reporters of its open children read it, too, each in the thread of
+   * their own ticket. By default they do.
+   */
+  @IsOptional()
+  @IsBoolean()
+  toChildren?: boolean;
 }

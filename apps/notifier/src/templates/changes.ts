@@ -90,7 +90,7 @@ export function changesForEmployee({ changes }: TicketUpdated): string[] {
   });
 }
 
-const FIELD_WORDS: Record<Field, string> = {
+const FIELD_WORDS: Record<Field | 'mergedInto', string> = {
   assignee: 'Assignee',
   status: 'Status',
   priority: 'Priority',
@@ -101,6 +101,7 @@ const FIELD_WORDS: Record<Field, string> = {
   infrastructure: 'Infrastructure',
   resolutionEta: 'Forecast',
   policyVersion: 'Version of the policy',
+  mergedInto: 'Merged into',
 };
 
 /** For ids whose name is not known. */

@@ -3,9 +3,12 @@
  *
  * - organisation: a customer of ours; its mail domains tell which organisation an unknown sender belongs to.
  * - person: an employee or a customer; one that mails us for the first time is made a customer without a password.
- * - infrastructure: a network infrastructure that an organisation runs with us.
+ * - infrastructure: a network infrastructure that an organisation runs with us; devices and circuits may be part of a
+ *   site, a site of another site.
+ * - priority: what new tickets of an organisation or an infrastructure begin with, unless a rule says otherwise.
  */
-import type { PersonKind } from '#domain';
+import type { InfrastructureKind } from '#contracts';
+import type { PersonKind, Priority } from '#domain';
 import { defineEntity, p } from '@mikro-orm/postgresql';
 
 const OrganisationSchema = defineEntity({
@@ -16,6 +19,7 @@ const OrganisationSchema = defineEntity({
     id: p.uuid().primary(),
     name: p.text(),
     emailDomains: p.array().columnType('text[]'),
+    priority: p.text().$type<Priority>().nullable(),
   },
 });
 
@@ -48,6 +52,9 @@ const InfrastructureSchema = defineEntity({
     id: p.uuid().primary(),
     name: p.text(),
     organisation: () => p.manyToOne(Organisation),
+    kind: p.text().$type<InfrastructureKind>(),
+    parentId: p.uuid().nullable(),
+    priority: p.text().$type<Priority>().nullable(),
   },
 });
 

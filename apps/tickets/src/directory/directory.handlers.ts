@@ -1,4 +1,12 @@
-import { authenticate, Authenticate, ListDirectory, listInfrastructures, listPeople } from '#contracts';
+import {
+  authenticate,
+  Authenticate,
+  getImpact,
+  GetImpact,
+  ListDirectory,
+  listInfrastructures,
+  listPeople,
+} from '#contracts';
 import { Handles } from '#platform';
 import { Controller } from '@nestjs/common';
 import { DirectoryService } from './directory.service.js';
@@ -21,5 +29,10 @@ export class DirectoryHandlers {
   @Handles(listInfrastructures)
   async infrastructures(request: ListDirectory) {
     return this.directory.infrastructures(request);
+  }
+
+  @Handles(getImpact)
+  async impact(request: GetImpact) {
+    return this.directory.impact(request);
   }
 }

@@ -1,8 +1,12 @@
 import {
   refuse,
+  type AffectedTicket,
   type Authenticate,
   type Authenticated,
+  type GetImpact,
+  type Impact,
   type InfrastructurePage,
+  type InfrastructureView,
   type ListDirectory,
   type PersonPage,
   type PersonView,
@@ -29,6 +33,19 @@ interface PersonRow {
 
 const PERSON = `p.id, p.kind, p.name, p.email, p.active,
   case when o.id is not null then jsonb_build_object('id', o.id, 'name', o.name) end as organisation`;
+
+const INFRASTRUCTURE = `i.id, i.name, i.kind,
+  case when site.id is not null then jsonb_build_object('id', site.id, 'name', site.name) end as parent,
+  jsonb_build_object('id', o.id, 'name', o.name) as organisation`;
+
+const FROM_INFRASTRUCTURE = `tickets.infrastructure i
+  join tickets.organisation o on o.id = i.organisation_id
+  left join tickets.infrastructure site on site.id = i.parent_id`;
+
+/** More levels than any tree has: a circle that slipped in ends here. */
+const MAX_DEPTH = 20;
+const MAX_PARTS = 1_000;
+const MAX_AFFECTED = 200;
 
 @Injectable()
 export class DirectoryService implements OnModuleInit {
@@ -80,14 +97,49 @@ export class DirectoryService implements OnModuleInit {
     if (!viewer) return viewerUnknown();
     const cursor = parseCursor(after);
     if (!cursor) return cursorInvalid();
-    const { rows } = await this.sql.query<{ id: string; name: string; organisation: Reference }>(
-      `select i.id, i.name, jsonb_build_object('id', o.id, 'name', o.name) as organisation
-       from tickets.infrastructure i join tickets.organisation o on o.id = i.organisation_id
+    const { rows } = await this.sql.query<InfrastructureView>(
+      `select ${INFRASTRUCTURE}
+       from ${FROM_INFRASTRUCTURE}
        where (i.name, i.id) > ($1, $2) and ($3 or o.id = $4)
        order by i.name, i.id limit $5`,
       [...cursor, viewer.kind === 'employee', viewer.organisation_id, limit + 1],
     );
     return page(rows, limit);
+  }
+
+  async impact({ viewerId, infrastructureId }: GetImpact): Promise<Impact | Refused> {
+    const viewer = await this.viewer(viewerId);
+    if (!viewer) return viewerUnknown();
+    const { rows: infrastructures } = await this.sql.query<InfrastructureView>(
+      `with recursive part (id, depth) as (
+         select id, 0 from tickets.infrastructure where id = $1 and ($2 or organisation_id = $3)
+         union all
+         select child.id, part.depth + 1 from part join tickets.infrastructure child on child.parent_id = part.id
+         where part.depth < ${MAX_DEPTH}
+       )
+       select ${INFRASTRUCTURE} from part join ${FROM_INFRASTRUCTURE} on i.id = part.id
+       order by part.depth, i.name limit ${MAX_PARTS}`,
+      [infrastructureId, viewer.kind === 'employee', viewer.organisation_id],
+    );
+    if (infrastructures.length === 0) {
+      const message = 'there is no such infrastructure';
+      return refuse({ field: 'infrastructureId', code: 'infrastructure_unknown', message });
+    }
+    const { rows: tickets } = await this.sql.query<AffectedTicket & { count: string }>(
+      `select t.id, t.number, t.subject, t.status, t.priority, count(*) over () as count,
+         jsonb_build_object('id', i.id, 'name', i.name) as infrastructure
+       from tickets.ticket t join tickets.infrastructure i on i.id = t.infrastructure_id
+       where t.infrastructure_id = any($1::uuid[]) and t.status <> 'closed' and ($2 or t.organisation_id = $3)
+       order by t.number desc limit ${MAX_AFFECTED}`,
+      [infrastructures.map(({ id }) => id), viewer.kind === 'employee', viewer.organisation_id],
+    );
+    const organisations = new Map(infrastructures.map(({ organisation }) => [organisation.id, organisation]));
+    return {
+      infrastructures,
+      organisations: [...organisations.values()],
+      tickets: tickets.map(({ count: _count, ...ticket }) => ticket),
+      ticketCount: Number(tickets[0]?.count ?? 0),
+    };
   }
 
   private async viewer(id: string) {

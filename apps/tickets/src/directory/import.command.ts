@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { migrate, parseMessage, readEnvOrExit } from '#platform';
 import { readEnv } from '../env.js';
 import { createOrm } from '../orm.js';
-import { DirectoryFile, importDirectory } from './import.js';
+import { DirectoryFile, importDirectory, ImportError } from './import.js';
 
 const [file] = process.argv.slice(2);
 if (file === undefined) {
@@ -26,6 +26,10 @@ try {
   await migrate(orm, env.DATABASE_URL);
   const counts = await importDirectory(orm.em.fork(), parsed.value);
   process.stdout.write(`${JSON.stringify(counts)}\n`);
+} catch (error) {
+  if (!(error instanceof ImportError)) throw error;
+  for (const line of error.lines) process.stderr.write(`${file}: ${line}\n`);
+  process.exitCode = 1;
 } finally {
   await orm.close();
 }

@@ -32,7 +32,8 @@ export class PolicyStore implements OnModuleInit {
   private readonly versions = new Map<number, KnownVersion>();
   /** One object for each version of a calendar: its hours are worked out once. */
   private readonly calendars = new Map<string, Policy['calendar']>();
-  private readonly current = new Map<string, number>();
+  /** The versions of each policy, in order: the last one is the current one. */
+  private readonly ofPolicy = new Map<string, number[]>();
   private readonly ofOrganisation = new Map<string, string>();
   private defaultName = '';
   private readAt = -Infinity;
@@ -62,13 +63,24 @@ export class PolicyStore implements OnModuleInit {
   /** What a new ticket runs on. */
   currentFor(organisationId: string | null): Policy {
     const name = this.ofOrganisation.get(organisationId ?? '') ?? this.defaultName;
-    return this.of(this.current.get(name) ?? NaN);
+    return this.of(this.ofPolicy.get(name)?.at(-1) ?? NaN);
   }
 
-  /** The version that has replaced this one, and since when; null while it is the current one. */
-  successorOf(version: number): { policy: Policy; effectiveAt: Instant } | null {
-    const current = this.current.get(this.known(version).name);
-    return current === undefined || current === version ? null : this.known(current);
+  /**
+   * The version that a ticket on this one goes over to next, and since when that holds; null while it runs on the
+   * current one. Whoever comes late takes every step that fell due after `since`, and none that was over by then.
+   */
+  successorOf(version: number, since: Instant): { policy: Policy; effectiveAt: Instant } | null {
+    const versions = this.ofPolicy.get(this.known(version).name) ?? [];
+    const [next, ...later] = versions.slice(versions.indexOf(version) + 1).map((number) => this.known(number));
+    if (!next) return null;
+    const at = Math.max(since, next.effectiveAt);
+    return later.findLast(({ effectiveAt }) => effectiveAt <= at) ?? next;
+  }
+
+  /** All versions that another one has replaced. */
+  outdated(): number[] {
+    return [...this.ofPolicy.values()].flatMap((versions) => versions.slice(0, -1));
   }
 
   private known(version: number): KnownVersion {
@@ -91,8 +103,10 @@ export class PolicyStore implements OnModuleInit {
       const calendar = this.calendars.get(calendarKey) ?? row.hours;
       this.calendars.set(calendarKey, calendar);
       const policy = { ...row.terms, calendar, version: row.number };
+      const versions = this.ofPolicy.get(row.policy) ?? [];
+      if (versions.includes(row.number)) continue; // two reads at once
       this.versions.set(row.number, { policy, name: row.policy, effectiveAt: instantOf(row.effective_at) });
-      this.current.set(row.policy, row.number);
+      this.ofPolicy.set(row.policy, [...versions, row.number]);
     }
     const { rows: choices } = await this.sql.query<{ organisation_id: string | null; policy: string }>(
       `select null as organisation_id, name as policy from tickets.policy where is_default

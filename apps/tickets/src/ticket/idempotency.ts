@@ -26,7 +26,9 @@ export async function inIdempotentTransaction<Reply extends object>(
         const known = await knownReply<Reply>(tx, actorId, key, requestHash);
         if (known) return known;
         const reply = await command(tx);
-        if (!('refusals' in reply)) await keepReply(tx, actorId, key, requestHash, reply);
+        // what this one waited for may have been the same request: then that one's reply is the answer
+        if ('refusals' in reply) return (await knownReply<Reply>(tx, actorId, key, requestHash)) ?? reply;
+        await keepReply(tx, actorId, key, requestHash, reply);
         return reply;
       },
       { clear: true },

@@ -22,3 +22,8 @@ export function recipientsOf(
     return person?.active ? [{ role: one.role, kind: person.kind, name: person.name, email: person.email }] : [];
   });
 }
+
+/** One mail a person: the first role wins. */
+export function distinct(recipients: Recipient[]): Recipient[] {
+  return [...new Map(recipients.toReversed().map((one) => [one.email.toLowerCase(), one])).values()].toReversed();
+}

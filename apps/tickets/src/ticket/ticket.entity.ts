@@ -88,12 +88,16 @@ const TicketSchema = defineEntity({
     policyVersion: p.integer(),
 
     subject: p.text(),
+    /** Sorted, each once. */
+    tags: p.array().columnType('text[]'),
     organisationId: p.uuid().nullable(),
     updatedAt: instant(),
     /** When time alone will next change something: a due clock or the end of a suspension. */
     nextTimerAt: instant().nullable(),
     /** Number of the ticket that this one follows up. */
     followUpOf: p.integer().nullable(),
+    /** Number of the ticket that this one is merged into; set only while closed. */
+    mergedInto: p.integer().nullable(),
     /** The support address that its mail comes from and goes to. */
     mailbox: p.text(),
     /** Message-IDs of its mails, oldest first, at most 20: the first and the latest. */

@@ -7,7 +7,7 @@
  *   turns pages neither repeat nor vanish.
  */
 import { refuse, type ListTickets, type Refused, type TicketPage, type TicketView } from '#contracts';
-import { STATUSES, type PersonKind } from '#domain';
+import { normalTag, STATUSES, type PersonKind } from '#domain';
 import { poolOf, type Sql } from '#platform';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
@@ -36,6 +36,8 @@ const cursorInvalid = () => refuse({ field: 'after', code: 'cursor_invalid', mes
 const wordsRequired = () =>
   refuse({ field: 'q', code: 'search_words_required', message: 'name at least one word that must occur' });
 
+const tagsForEmployees = () => refuse({ field: 'tag', code: 'employees_only', message: 'only employees see tags' });
+
 interface Viewer {
   id: string;
   kind: PersonKind;
@@ -60,6 +62,7 @@ export class TicketList implements OnModuleInit {
     if (!(Number.isInteger(before) && before > 0 && before <= MAX_NUMBER)) return cursorInvalid();
     const viewer = await this.viewer(query.viewerId);
     if (!viewer) return viewerUnknown();
+    if (query.tag && viewer.kind === 'customer') return tagsForEmployees();
     const selection = selectionOf(query, viewer);
     const words =
       query.q === undefined ? undefined : searchQuery(query.q, viewer.kind === 'customer' ? PUBLIC_WEIGHTS : '');
@@ -72,7 +75,7 @@ export class TicketList implements OnModuleInit {
         words === undefined
           ? await this.rows(selection.numbers(before, wanted))
           : await this.rows(numbersIn(await this.search(selection, words, before, wanted)));
-      const views = await this.tickets.views(rows);
+      const views = await this.tickets.views(rows, viewer);
       items.push(...(query.overdue === undefined ? views : views.filter(({ overdue }) => overdue === query.overdue)));
       complete = rows.length < wanted;
       before = rows.at(-1)?.number ?? 0;
@@ -157,8 +160,11 @@ interface Statement {
 class Selection {
   private readonly values: unknown[] = [];
   private readonly conditions: string[] = [];
-  /** What the index of words is asked besides: so many tickets are the viewer's at most. */
-  scope = '';
+  /**
+   * For the index of words: the tickets that the viewer may see are all among those whose documents have these marks (a
+   * tsquery) and those that are shared with them (an array of numbers).
+   */
+  scope?: { marks: string; shared: string };
   private branches: string[][] = [[]];
 
   /** @returns the value's placeholder */
@@ -196,10 +202,14 @@ class Selection {
     const [wordsAt, indexedAt] = [placeholder(values, 3), placeholder(values, 2)];
     const [beforeAt, limitAt] = [placeholder(values, 1), placeholder(values, 0)];
     const branches = this.branches.map((branch) => ['true', ...branch].join(' and ')).join(' or ');
+    const marks = this.scope ? ` && $$${this.scope.marks}$$::tsquery` : '';
+    const shared = this.scope
+      ? ` union select number from unnest(${this.scope.shared}) number where number < ${beforeAt}`
+      : '';
     const text = `
       with found as materialized (
         select number from tickets.ticket_search
-        where document @@ (to_tsquery('tickets.words', ${indexedAt})${this.scope}) and number < ${beforeAt})
+        where document @@ (to_tsquery('tickets.words', ${indexedAt})${marks}) and number < ${beforeAt}${shared})
       select newest.number from (select number from found order by number desc) newest, lateral (
         select from tickets.ticket t
         where t.number = newest.number and ${[...this.conditions, `(${branches})`].join(' and ')} offset 0) selected,
@@ -232,9 +242,15 @@ function selectionOf(query: ListTickets, viewer: Viewer): Selection {
   if (viewer.kind === 'customer') {
     const id = selection.value(viewer.id);
     const own = `t.reporter_person_id = ${id}`;
-    const colleagues = `t.organisation_id = ${selection.value(viewer.organisation_id)} and t.reporter_person_id is distinct from ${id}`;
-    selection.oneOf([own, colleagues]);
-    selection.scope = ` && '''/person/${viewer.id}'' | ''/organisation/${viewer.organisation_id}'''::tsquery`;
+    const organisation = `t.organisation_id = ${selection.value(viewer.organisation_id)}`;
+    const notOwn = `t.reporter_person_id is distinct from ${id}`;
+    const shared = sharedWith(id);
+    selection.oneOf([
+      own,
+      `${organisation} and ${notOwn}`,
+      `t.number = any(${shared}) and ${notOwn} and (${organisation}) is not true`,
+    ]);
+    selection.scope = { marks: `'/person/${viewer.id}' | '/organisation/${viewer.organisation_id}'`, shared };
   }
   equal('t.number', query.number);
   equal('t.organisation_id', query.organisationId);
@@ -243,6 +259,7 @@ function selectionOf(query: ListTickets, viewer: Viewer): Selection {
   else equal('t.reporter_person_id', query.reporter);
   if (query.assignee === 'none') selection.and('t.assignee_id is null');
   else equal('t.assignee_id', query.assignee);
+  if (query.tag) selection.and(`(t.tags <> '{}' and t.tags @> ${selection.value(query.tag.map(normalTag))}::text[])`);
   if (query.priority) selection.and(`t.priority = any(${selection.value(query.priority)})`);
   const statuses = new Set(query.status);
   if (statuses.size > 0 && statuses.size < STATUSES.length) {
@@ -261,6 +278,12 @@ function selectionOf(query: ListTickets, viewer: Viewer): Selection {
   if (query.updatedAfter !== undefined) selection.and(`t.updated_at >= ${selection.value(query.updatedAfter)}`);
   if (query.overdue !== undefined) selection.oneOf(query.overdue ? MAY_BE_OVERDUE : MAY_BE_IN_TIME);
   return selection;
+}
+
+/** The numbers of the tickets that are shared with a person: few, and looked up once. */
+function sharedWith(person: string): string {
+  return `array(select shared.number from tickets.participant p join tickets.ticket shared on shared.id = p.ticket_id
+    where p.person_id = ${person} and not p.told_only)`;
 }
 
 /**

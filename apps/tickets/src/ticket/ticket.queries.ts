@@ -17,7 +17,9 @@ import { poolOf, type Sql } from '#platform';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { PolicyStore } from '../sla/policy.store.js';
+import { MAY_SEE, shownTo } from './access.js';
 import { instantOf, isoInstant } from './instant.type.js';
+import { mergedInto, withoutHiddenTargets } from './merged-tickets.js';
 import { TICKET_COLUMNS, factsOf, type TicketRow } from './ticket.row.js';
 import { ticketView } from './ticket.view.js';
 
@@ -40,9 +42,6 @@ const PUBLIC_FIELDS: string[] = [
 const ticketUnknown = () => refuse({ field: 'ticketId', code: 'ticket_unknown', message: 'there is no such ticket' });
 const cursorInvalid = () => refuse({ field: 'after', code: 'cursor_invalid', message: 'not a cursor of this list' });
 
-/** `v` is the viewer. The same rule as maySee(), in SQL. */
-const MAY_SEE = `v.active and (v.kind = 'employee' or t.organisation_id = v.organisation_id or t.reporter_person_id = v.id)`;
-
 /** `t` with its names. */
 export const FROM_TICKET = `
   tickets.ticket t
@@ -64,14 +63,14 @@ export class TicketQueries implements OnModuleInit {
   }
 
   async get({ viewerId, ticketId }: GetTicket): Promise<TicketAnswer | Refused> {
-    const { rows } = await this.sql.query<TicketRow>({
+    const { rows } = await this.sql.query<TicketRow & { viewer_kind: PersonKind }>({
       name: 'get-ticket',
-      text: `select ${TICKET_COLUMNS} from tickets.person v, ${FROM_TICKET}
+      text: `select ${TICKET_COLUMNS}, v.kind as viewer_kind from tickets.person v, ${FROM_TICKET}
              where v.id = $1 and t.id = $2 and ${MAY_SEE}`,
       values: [viewerId, ticketId],
     });
     const row = rows[0];
-    return row ? { ticket: (await this.views([row]))[0]! } : ticketUnknown();
+    return row ? { ticket: (await this.views([row], { id: viewerId, kind: row.viewer_kind }))[0]! } : ticketUnknown();
   }
 
   async timeline({ viewerId, ticketId, after, limit }: GetTimeline): Promise<TimelinePage | Refused> {
@@ -81,18 +80,23 @@ export class TicketQueries implements OnModuleInit {
     const { rows } = await this.sql.query<EntryRow>({
       name: 'timeline',
       text: `
+        with recursive ${mergedInto('$1')}
         select e.id, e.position, e.kind, e.at, e.author_person_id, e.author_name, e.author_email,
           (select kind from tickets.person where id = e.author_person_id) as author_kind, e.text,
           e.visible_text, e.html, e.changes, e.fixes, e.raw_sha256 is not null as has_raw_mail,
+          case when t.id <> $1 then t.number when v.kind = 'employee' then e.from_ticket end as from_ticket,
           coalesce((select jsonb_agg(jsonb_build_object('id', a.id, 'name', a.name, 'type', a.type, 'size', a.size,
              'inline', a.inline, 'contentId', a.content_id) order by a.position)
              from tickets.attachment a where a.entry_id = e.id), '[]') as attachments
-        from tickets.timeline_entry e
-        where e.ticket_id = $1 and e.position > $2
-          and ($3 = 'employee' or e.kind = 'message' or (e.kind = 'change' and exists (
-            select from jsonb_array_elements(e.changes) c where c ->> 'field' = any($5))))
+        from merged join tickets.ticket t using (id) join tickets.person v on v.id = $3 and ${MAY_SEE}
+        cross join lateral (
+          select * from tickets.timeline_entry e
+          where e.ticket_id = t.id and e.position > $2
+            and (v.kind = 'employee' or e.kind = 'message' or (e.kind = 'change' and exists (
+              select from jsonb_array_elements(e.changes) c where c ->> 'field' = any($5))))
+          order by e.position limit $4) e
         order by e.position limit $4`,
-      values: [ticketId, after ?? '0', kind, limit + 1, PUBLIC_FIELDS],
+      values: [ticketId, after ?? '0', viewerId, limit + 1, PUBLIC_FIELDS],
     });
     const page = withinSize(rows.slice(0, limit));
     const next = page.length < rows.length ? page.at(-1)!.position : null;
@@ -103,10 +107,14 @@ export class TicketQueries implements OnModuleInit {
     const kind = await this.viewerKind(viewerId, ticketId);
     if (!kind) return ticketUnknown();
     const { rows } = await this.sql.query<{ name: string; type: string; size: string; sha256: Buffer }>(
-      `select a.name, a.type, a.size, a.sha256 from tickets.attachment a
+      `with recursive ${mergedInto('$2')}
+       select a.name, a.type, a.size, a.sha256 from tickets.attachment a
        join tickets.timeline_entry e on e.id = a.entry_id
-       where a.id = $1 and e.ticket_id = $2 and ($3 = 'employee' or e.kind = 'message')`,
-      [attachmentId, ticketId, kind],
+       join merged on merged.id = e.ticket_id
+       join tickets.ticket t on t.id = e.ticket_id
+       join tickets.person v on v.id = $3 and ${MAY_SEE}
+       where a.id = $1 and (v.kind = 'employee' or e.kind = 'message')`,
+      [attachmentId, ticketId, viewerId],
     );
     const row = rows[0];
     if (row) return { ...row, size: Number(row.size), sha256: row.sha256.toString('hex') };
@@ -120,8 +128,9 @@ export class TicketQueries implements OnModuleInit {
       return refuse({ field: 'entryId', code: 'employees_only', message: 'only employees may read raw mail' });
     }
     const { rows } = await this.sql.query<{ raw_sha256: Buffer; raw_size: string }>(
-      `select raw_sha256, raw_size from tickets.timeline_entry
-       where id = $1 and ticket_id = $2 and raw_sha256 is not null`,
+      `with recursive ${mergedInto('$2')}
+       select e.raw_sha256, e.raw_size from tickets.timeline_entry e join merged on merged.id = e.ticket_id
+       where e.id = $1 and e.raw_sha256 is not null`,
       [entryId, ticketId],
     );
     const row = rows[0];
@@ -130,9 +139,11 @@ export class TicketQueries implements OnModuleInit {
     return { sha256, name: `${entryId}.eml`, type: 'message/rfc822', size: Number(row.raw_size) };
   }
 
-  async views(rows: TicketRow[]): Promise<TicketView[]> {
+  async views(rows: TicketRow[], viewer: Viewer): Promise<TicketView[]> {
     await this.policies.learn(rows.map((row) => row.policy_version));
-    return rows.map((row) => ticketView(factsOf(row), this.policies.of(row.policy_version), instantOf(row.now)));
+    const views = rows.map((row) => ticketView(factsOf(row), this.policies.of(row.policy_version), instantOf(row.now)));
+    const shown = views.map((view) => shownTo(viewer.kind, view));
+    return withoutHiddenTargets(this.sql, viewer.id, shown);
   }
 
   /** What kind of person looks at the ticket; undefined when they may not. */
@@ -144,6 +155,11 @@ export class TicketQueries implements OnModuleInit {
     });
     return rows[0]?.kind;
   }
+}
+
+interface Viewer {
+  id: string;
+  kind: PersonKind;
 }
 
 interface EntryRow {
@@ -160,6 +176,7 @@ interface EntryRow {
   html: string | null;
   changes: TimelineEntryView['changes'];
   fixes: TimelineEntryView['fixes'];
+  from_ticket: number | null;
   has_raw_mail: boolean;
   attachments: TimelineEntryView['attachments'];
 }
@@ -183,6 +200,7 @@ function entryView(row: EntryRow, viewer: PersonKind): TimelineEntryView {
     attachments: row.attachments,
     changes: viewer === 'employee' ? row.changes : row.changes.filter(({ field }) => PUBLIC_FIELDS.includes(field)),
     fixes: row.fixes,
+    fromTicket: row.from_ticket,
     hasRawMail: row.has_raw_mail && viewer === 'employee',
   };
 }

@@ -51,8 +51,10 @@ export interface TicketRow extends ClockColumns<'assign'>, ClockColumns<'resolve
   estimate_by_person_id: string;
   policy_version: number;
   subject: string;
+  tags: string[];
   updated_at: string;
   follow_up_of: number | null;
+  merged_into: number | null;
   now: string;
 }
 
@@ -88,8 +90,10 @@ export function factsOf(row: TicketRow): TicketFacts {
         : { at: instantOf(row.estimate_at), reason: row.estimate_reason, byPersonId: row.estimate_by_person_id },
     policyVersion: row.policy_version,
     subject: row.subject,
+    tags: row.tags,
     updatedAt: instantOf(row.updated_at),
     followUpOf: row.follow_up_of,
+    mergedInto: row.merged_into,
     organisation: named(row.organisation_id, row.organisation_name),
     infrastructure: named(row.infrastructure_id, row.infrastructure_name),
     assignee: named(row.assignee_id, row.assignee_name),

@@ -15,7 +15,6 @@ import {
   type MessageResult,
   type NewTicket,
   type PreviewUpdate,
-  type Recipient,
   type Refused,
   type TicketAnswer,
   type UpdatePreview,
@@ -39,10 +38,12 @@ import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import type { TicketsEnv } from '../env.js';
 import { PolicyStore } from '../sla/policy.store.js';
+import { readPriorities, type Priorities } from '../directory/priorities.js';
 import { maySee } from './access.js';
+import { addressed, viewForActor, withMoreRows } from './addressed.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { instantOfIso } from './instant.type.js';
-import { recipientsOf } from './recipients.js';
+import { tellChildren } from './outage.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { TicketWriter } from './ticket.writer.js';
@@ -64,7 +65,8 @@ export interface Opening {
   channel: Channel;
   organisationId: string | null;
   infrastructureId: string | null;
-  priority: Priority;
+  /** Null when nobody says one: rules and defaults decide. */
+  priority: Priority | null;
   subject: string;
   mailbox: string;
   followUpOf: number | null;
@@ -104,7 +106,7 @@ export class TicketService {
         channel: asked.channel ?? (actor.kind === 'employee' ? 'phone' : 'portal'),
         organisationId,
         infrastructureId,
-        priority: asked.priority ?? 'medium',
+        priority: asked.priority ?? null,
         subject: asked.subject,
         mailbox: this.env.SUPPORT_ADDRESS,
         followUpOf: null,
@@ -122,8 +124,8 @@ export class TicketService {
     return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
-      const { row, actor, surroundings, writer } = opened;
-      const { people } = surroundings;
+      const { row, actor, writer } = opened;
+      if (row.mergedInto != null) return ticketMerged(row);
       const accepted = this.decide(opened, request);
       if ('refusals' in accepted) {
         return Object.assign(refuse(...accepted.refusals), { currentVersion: row.version });
@@ -139,7 +141,7 @@ export class TicketService {
       const { fixes } = accepted;
       const changes = writer.named(accepted.changes);
       writer.entry({ kind: 'change', text: comment, changes, fixes }, author);
-      const recipients = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
+      const recipients = writer.recipients('update', accepted.told, author);
       writer.publish(ticketUpdated, { changes, fixes, comment }, author, recipients);
       return { ticket: writer.view(), changed: true, fixes };
     });
@@ -153,8 +155,9 @@ export class TicketService {
     try {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
-      const { row, actor, surroundings, writer } = opened;
+      const { row, actor, writer } = opened;
       if (actor.kind !== 'employee') return refuse(forEmployees(''));
+      if (row.mergedInto != null) return ticketMerged(row);
       const before = writer.view();
       const nothing = { changed: false, changes: [], fixes: [], before, recipients: [] };
       const accepted = this.decide(opened, request);
@@ -162,7 +165,6 @@ export class TicketService {
         return { ...nothing, accepted: false, refusals: accepted.refusals, after: before };
       }
       if (!accepted.changed) return { ...nothing, accepted: true, refusals: [], after: before };
-      const { people } = surroundings;
       return {
         accepted: true,
         refusals: [],
@@ -171,7 +173,7 @@ export class TicketService {
         fixes: accepted.fixes,
         before,
         after: writer.view(accepted.ticket),
-        recipients: recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS),
+        recipients: writer.recipients('update', accepted.told, authorOf(actor)),
       };
     } finally {
       await em.rollback();
@@ -195,11 +197,13 @@ export class TicketService {
     });
   }
 
-  async addMessage(request: AddMessage): Promise<MessageResult | Refused> {
+  /** @param locked rows that have to be locked before the ticket's own, once that is known */
+  async addMessage(request: AddMessage, locked: string[] = []): Promise<MessageResult | Refused> {
     await this.policies.refresh();
-    return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
-      const opened = await this.lock(em, request.ticketId, request.actorId);
-      if (isRefused(opened)) return opened;
+    return inIdempotentTransaction<MessageResult>(this.orm.em.fork(), request, async (em) => {
+      const reached = await addressed(em, this, request, locked);
+      if (isRefused(reached)) return reached;
+      const { opened, named, childIds } = reached;
       const { actor, row, surroundings, writer } = opened;
       if (request.text.trim() === '') {
         return refuse({ field: 'text', code: 'text_required', message: 'a message needs words' });
@@ -219,7 +223,7 @@ export class TicketService {
         { now, people: lookup(people) },
       );
       if (accepted.effect === 'follow_up') {
-        const followUp = await this.openFollowUp(em, row, actor, surroundings);
+        const followUp = await this.openFollowUp(em, named.row, actor, named.surroundings);
         const changes = followUp.creation();
         const entry = followUp.entry({ kind: 'message', text, visibleText: text, changes }, author);
         followUp.publish(ticketCreated, { text, acknowledge: false }, author, []);
@@ -229,26 +233,32 @@ export class TicketService {
       const { fixes, effect } = accepted;
       const changes = writer.named(accepted.changes);
       const entry = writer.entry({ kind: 'message', text, visibleText: text, changes, fixes }, author);
-      const told = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
-      const readers = actor.kind === 'employee' ? await participantsOf(em, row.id) : [];
-      const recipients = distinct([...told, ...readers]).filter((one) => one.email !== actor.email);
+      const recipients = writer.recipients('message', accepted.told, author);
       writer.publish(ticketMessageAdded, { entryId: entry.id, visibility: 'public', text, effect }, author, recipients);
-      return { ticket: writer.view(), entryId: entry.id, effect, fixes };
-    });
+      await tellChildren(em, { tickets: this, policies: this.policies }, opened, childIds, text);
+      const children = childIds.length > 0 ? { children: childIds.length } : {};
+      return { ticket: viewForActor(reached), entryId: entry.id, effect, fixes, ...children };
+    }).catch(withMoreRows((more) => this.addMessage(request, more)));
   }
 
   /** Makes the row of a new ticket. The caller writes its first message and its event. */
-  async open(em: EntityManager, surroundings: Surroundings, opening: Opening, number?: number): Promise<TicketWriter> {
+  async open(
+    em: EntityManager,
+    surroundings: Surroundings,
+    opening: Opening,
+    known: { number?: number; priorities?: Priorities } = {},
+  ): Promise<TicketWriter> {
     const { now } = surroundings;
+    const { priority, reason } = await decidePriority(em, opening, known.priorities);
     const policy = this.policies.currentFor(opening.organisationId);
     const state = createTicket(
       {
         id: uuidv7(),
-        number: number ?? (await nextNumbers(em, 1))[0]!,
+        number: known.number ?? (await nextNumbers(em, 1))[0]!,
         channel: opening.channel,
         reporter: opening.reporter,
         infrastructureId: opening.infrastructureId,
-        priority: opening.priority,
+        priority,
       },
       policy,
       now,
@@ -256,6 +266,7 @@ export class TicketService {
     const row = em.create(Ticket, {
       ...state,
       subject: opening.subject,
+      tags: [],
       organisationId: opening.organisationId,
       updatedAt: now,
       nextTimerAt: nextTimerAt(state, policy),
@@ -265,7 +276,9 @@ export class TicketService {
       eventSequence: 0,
     });
     em.persist(row);
-    return this.writer(em, row, surroundings);
+    const writer = this.writer(em, row, surroundings);
+    writer.priorityReason = reason;
+    return writer;
   }
 
   writer(em: EntityManager, row: Ticket, surroundings: Surroundings): TicketWriter {
@@ -290,13 +303,18 @@ export class TicketService {
     return entry.id;
   }
 
-  private openFollowUp(em: EntityManager, row: Ticket, actor: DirectoryPerson, surroundings: Surroundings) {
-    return this.open(em, surroundings, {
+  /** Somebody of another organisation, with whom the ticket was shared, gets one of their own organisation. */
+  private async openFollowUp(em: EntityManager, row: Ticket, actor: DirectoryPerson, surroundings: Surroundings) {
+    const isGuest = !maySee(actor, row, []);
+    const known = isGuest
+      ? await readSurroundings(em, { people: [actor.id], organisations: [actor.organisationId] })
+      : surroundings;
+    return this.open(em, known, {
       reporter: { personId: actor.id, name: actor.name, email: actor.email },
       channel: 'portal',
-      organisationId: row.organisationId ?? null,
-      infrastructureId: row.infrastructureId ?? null,
-      priority: 'medium',
+      organisationId: (isGuest ? actor.organisationId : row.organisationId) ?? null,
+      infrastructureId: isGuest ? null : (row.infrastructureId ?? null),
+      priority: null,
       subject: row.subject,
       mailbox: row.mailbox,
       followUpOf: row.number,
@@ -309,6 +327,7 @@ export class TicketService {
     ticketId: string,
     actorId: string,
     named: { assignee?: string | null; infrastructure?: string | null } = {},
+    mayOpen = maySee,
   ): Promise<Opened | Refused> {
     const row = await em.findOne(Ticket, { id: ticketId }, { lockMode: LockMode.PESSIMISTIC_WRITE });
     await this.policies.learn(row ? [row.policyVersion] : []);
@@ -316,10 +335,11 @@ export class TicketService {
       people: [actorId, named.assignee, row?.assigneeId, row?.reporter.personId],
       organisations: [row?.organisationId],
       infrastructures: [named.infrastructure, row?.infrastructureId],
+      tickets: [row?.id],
     });
     const actor = surroundings.people.get(actorId);
     if (!actor?.active) return actorUnknown();
-    if (!row || !maySee(actor, row)) return ticketUnknown();
+    if (!row || !mayOpen(actor, row, surroundings.participants.get(row.id) ?? [])) return ticketUnknown();
     // time goes on while a row is waited for, but never backwards on the row
     surroundings.now = Math.max(surroundings.now, row.updatedAt);
     const writer = this.writer(em, row, surroundings);
@@ -369,6 +389,17 @@ export class TicketService {
   }
 }
 
+async function decidePriority(
+  em: EntityManager,
+  opening: Opening,
+  priorities?: Priorities,
+): Promise<{ priority: Priority; reason: string | null }> {
+  const { priority, organisationId, infrastructureId } = opening;
+  if (priority !== null) return { priority, reason: null };
+  const ids = { organisations: [organisationId], infrastructures: [infrastructureId] };
+  return (priorities ?? (await readPriorities(em, ids))).decide(opening);
+}
+
 export function authorOf(person: DirectoryPerson): AuthorView {
   return { personId: person.id, name: person.name, email: person.email };
 }
@@ -382,6 +413,12 @@ export async function nextNumbers(em: EntityManager, count: number): Promise<num
   return rows.map((row) => row.number);
 }
 
+/** Its state belongs to the merge: undoing that gives it back. */
+function ticketMerged({ mergedInto }: Ticket): Refused {
+  const message = `the ticket is merged into #${mergedInto}: change that one, or undo the merge`;
+  return refuse({ field: 'ticketId', code: 'ticket_merged', message });
+}
+
 function asReporter(person: DirectoryPerson) {
   return {
     reporter: { personId: person.id, name: person.name, email: person.email },
@@ -389,7 +426,7 @@ function asReporter(person: DirectoryPerson) {
   };
 }
 
-function forEmployees(field: string): FieldError {
+export function forEmployees(field: string): FieldError {
   return { field, code: 'employees_only', message: 'only employees may say this' };
 }
 
@@ -413,18 +450,4 @@ async function organisationOfDomain(em: EntityManager, email: string): Promise<s
     [email.slice(email.lastIndexOf('@') + 1)],
   );
   return rows[0]?.id ?? null;
-}
-
-async function participantsOf(em: EntityManager, ticketId: string): Promise<Recipient[]> {
-  const { rows } = await sqlOf(em).query<Pick<DirectoryPerson, 'kind' | 'name' | 'email'>>(
-    `select kind, name, email from tickets.participant join tickets.person on person.id = person_id
-     where ticket_id = $1 and active`,
-    [ticketId],
-  );
-  return rows.map((person) => ({ role: 'participant', ...person }));
-}
-
-/** One mail a person: the first role wins. */
-function distinct(recipients: Recipient[]): Recipient[] {
-  return [...new Map(recipients.toReversed().map((one) => [one.email.toLowerCase(), one])).values()].toReversed();
 }

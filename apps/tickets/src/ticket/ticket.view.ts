@@ -5,14 +5,16 @@ import { isoInstant } from './instant.type.js';
 /** A ticket with what only the shell knows of it: names, subject, links. */
 export interface TicketFacts extends TicketState {
   subject: string;
+  tags: string[];
   updatedAt: Instant;
   followUpOf: number | null;
+  mergedInto: number | null;
   organisation: Reference | null;
   infrastructure: Reference | null;
   assignee: Reference | null;
 }
 
-/** The ticket as everybody outside sees it at `now`, settled up to then whether or not the sweeper was there. */
+/** The ticket as employees see it at `now`, settled up to then whether or not the sweeper was there; see `shownTo`. */
 export function ticketView(facts: TicketFacts, policy: Policy, now: Instant): TicketView {
   const clocks = clocksView(facts, policy, now);
   return {
@@ -20,6 +22,7 @@ export function ticketView(facts: TicketFacts, policy: Policy, now: Instant): Ti
     number: facts.number,
     version: clocks.version,
     subject: facts.subject,
+    tags: facts.tags,
     channel: facts.channel,
     reporter: facts.reporter,
     organisation: facts.organisation,
@@ -44,6 +47,7 @@ export function ticketView(facts: TicketFacts, policy: Policy, now: Instant): Ti
     resolveEverBreached: clocks.resolveEverBreached,
     resolveGainSeconds: clocks.resolveGainSeconds,
     followUpOf: facts.followUpOf,
+    mergedInto: facts.mergedInto,
     createdAt: isoInstant(facts.createdAt),
     updatedAt: isoInstant(facts.updatedAt),
     closedAt: isoOrNull(clocks.closedAt),

@@ -26,6 +26,7 @@ import {
   type Instant,
   type Policy,
   type Settlement,
+  type Told,
   type Ticket as TicketState,
 } from '#domain';
 import { currentContext } from '#platform';
@@ -33,6 +34,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import { OutboxEvent } from '../outbox/outbox.entity.js';
 import { isoInstant } from './instant.type.js';
+import { recipientsOfFact, type Fact } from './participants.js';
 import { recipientsOf } from './recipients.js';
 import type { PolicyStore } from '../sla/policy.store.js';
 import { lookup, named, type Surroundings } from './surroundings.js';
@@ -63,6 +65,9 @@ export class TicketWriter {
     private readonly teamAddress: string | undefined,
   ) {}
 
+  /** Why a new ticket has the priority that it begins with, when nobody said one. */
+  priorityReason: string | null = null;
+
   get policy(): Policy {
     return this.policies.of(this.row.policyVersion);
   }
@@ -78,22 +83,42 @@ export class TicketWriter {
   /** Brings the ticket up to this instant, as far as time alone goes. @returns what time has done */
   settle(until: Instant = this.surroundings.now): Settlement[] {
     const settled = settle(stateOf(this.row), this.policy, until, lookup(this.surroundings.people));
-    if (settled.settlements.length > 0) this.apply(settled, until);
+    // what counting anew has broken is due before the change, but time never goes backwards on the row
+    if (settled.settlements.length > 0) this.apply(settled, Math.max(until, this.row.updatedAt));
     return settled.settlements;
   }
 
-  /** A live ticket goes over to the current version of its policy, from the instant on since when that holds. */
-  bringUpToTerms(): void {
-    const successor = this.policies.successorOf(this.row.policyVersion);
-    if (!successor || this.row.status === 'closed') return;
+  /**
+   * A live ticket goes over to the current version of its policy, from the instant on since when that holds.
+   * @returns the versions that it went over to, one after the other
+   */
+  bringUpToTerms(): number[] {
+    const versions: number[] = [];
+    while (this.moveToSuccessor()) versions.push(this.row.policyVersion);
+    return versions;
+  }
+
+  /** @returns false when the ticket stays where it is */
+  private moveToSuccessor(): boolean {
+    if (this.isClosed()) return false;
+    const successor = this.policies.successorOf(this.row.policyVersion, this.row.updatedAt);
+    if (!successor) return false;
     const at = Math.max(successor.effectiveAt, this.row.updatedAt);
-    if (at > this.surroundings.now) return;
+    if (at > this.surroundings.now) return false;
+    this.settle(at);
+    // time had closed it by then, only nobody had noticed
+    if (this.isClosed()) return false;
     const people = lookup(this.surroundings.people);
     const moved = moveToPolicy(stateOf(this.row), this.policy, successor.policy, at, people);
     this.apply(moved, at);
     this.entry({ kind: 'change', at, text: MOVED_TEXT, changes: moved.changes }, SYSTEM);
     const then = { ticket: this.view(stateOf(this.row), at), time: at };
     this.publish(ticketUpdated, { changes: moved.changes, fixes: [], comment: MOVED_TEXT }, SYSTEM, [], then);
+    return true;
+  }
+
+  private isClosed(): boolean {
+    return this.row.status === 'closed';
   }
 
   /**
@@ -116,7 +141,9 @@ export class TicketWriter {
 
   /** What a new ticket was created with: the changes of its first entry. */
   creation(): FieldChangeView[] {
-    return this.named(creationChanges(stateOf(this.row)));
+    const changes = this.named(creationChanges(stateOf(this.row)));
+    const reason = this.priorityReason;
+    return reason === null ? changes : [...changes, { field: 'priorityReason', before: null, after: reason }];
   }
 
   entry(fields: EntryFields, author: AuthorView): TimelineEntry {
@@ -176,8 +203,10 @@ export class TicketWriter {
       {
         ...state,
         subject: this.row.subject,
+        tags: this.row.tags,
         updatedAt: this.row.updatedAt,
         followUpOf: this.row.followUpOf ?? null,
+        mergedInto: this.row.mergedInto ?? null,
         organisation: named(organisations, this.row.organisationId),
         infrastructure: named(infrastructures, state.infrastructureId),
         assignee: assignee ? { id: assignee.id, name: assignee.name } : null,
@@ -185,6 +214,13 @@ export class TicketWriter {
       this.policies.of(state.policyVersion),
       now,
     );
+  }
+
+  /** Whom a fact is told: those whom the rules name, and the ticket's participants. */
+  recipients(fact: Fact, told: Told[], author: AuthorView): Recipient[] {
+    const { people, participants } = this.surroundings;
+    const byRules = recipientsOf(told, stateOf(this.row).reporter, people, this.teamAddress);
+    return recipientsOfFact(fact, byRules, participants.get(this.row.id) ?? [], author.email);
   }
 
   /** Keeps the ids of the ticket's mails for the References of its answers: the first and the latest ones. */
@@ -213,7 +249,7 @@ export class TicketWriter {
   ): void {
     const changes = this.named(rest.changes);
     const { people } = this.surroundings;
-    const recipients = recipientsOf(told, before.reporter, people, this.teamAddress);
+    const recipients = this.recipients(type === 'suspension_expired' ? 'update' : 'promise', told, SYSTEM);
     const then = { ticket: this.view(settle(before, this.policy, at, lookup(people)).ticket, at), time: at };
     const text = settlementText(type, percent);
     this.entry({ kind: 'change', at, text, changes, settled: true }, SYSTEM);

@@ -28,6 +28,8 @@ const TimelineEntrySchema = defineEntity({
     automatic: p.boolean(),
     /** Time alone did it; replaying the history does it again. */
     settled: p.boolean(),
+    /** Number of the ticket that it was said on: of a parent outage, or of the one that this was split from. */
+    fromTicket: p.integer().nullable(),
     /** RFC 5322 Message-ID of a mailed message, without angle brackets. */
     messageId: p.text().nullable(),
     /** The mail-ingest row that it came from; unique, so that no mail is taken twice. */
