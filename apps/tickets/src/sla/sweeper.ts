@@ -4,8 +4,10 @@
  * A ticket knows when time will next do something to it (`next_timer_at`, indexed), so the work is proportional to what
  * is due. Any number of instances sweep at once: each takes rows that nobody else holds. Everything is stamped with its
  * true instant, so that a sweep that was down for a day only comes late: it takes a batch in the order of the timers and
- * brings it up to the batch's last timer, then the next, so that deeds are told in the order in which they fell due.
+ * brings it up to the batch's last timer, always the ticket whose timer comes first, then the next batch, so that deeds
+ * are told in the order in which they fell due.
  */
+import type { Instant } from '#domain';
 import { LOGGER, Readiness, sqlOf, type Logger } from '#platform';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
@@ -14,6 +16,7 @@ import { instantOf } from '../ticket/instant.type.js';
 import { readSurroundingsOf } from '../ticket/surroundings.js';
 import { Ticket } from '../ticket/ticket.entity.js';
 import { TicketService } from '../ticket/ticket.service.js';
+import type { TicketWriter } from '../ticket/ticket.writer.js';
 import { BatchJob, type Batch } from './batch-job.js';
 import { countMoves } from './policy-moves.js';
 import { PolicyStore } from './policy.store.js';
@@ -73,11 +76,11 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
         const surroundings = await readSurroundingsOf(em, rows);
         // what is due after the batch's last timer may come after what another ticket has due before it
         const until = rows.length < limit ? now : (rows.at(-1)!.nextTimerAt ?? now);
-        const moves: number[] = [];
-        for (const row of rows) {
-          const writer = this.tickets.writer(em, row, { ...surroundings, now: until });
-          moves.push(...writer.bringUpToTerms());
-          for (const { type, at } of writer.settle()) {
+        const writers = rows.map((row) => this.tickets.writer(em, row, { ...surroundings, now: until }));
+        const moves = writers.flatMap((writer) => writer.bringUpToTerms());
+        // ticket by ticket would tell what one had due late before what another had due early
+        for (let next = firstDue(writers, until); next; next = firstDue(writers, until)) {
+          for (const { type, at } of next.writer.settle(next.at)) {
             settled.inc({ type });
             lateness.observe(now - at);
           }
@@ -88,6 +91,16 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
       { clear: true },
     );
   }
+}
+
+/** Whose timer comes first; undefined when nobody's comes up to `until`. */
+function firstDue(writers: TicketWriter[], until: Instant): { writer: TicketWriter; at: Instant } | undefined {
+  let first: { writer: TicketWriter; at: Instant } | undefined;
+  for (const writer of writers) {
+    const at = writer.row.nextTimerAt ?? Infinity;
+    if (at <= until && at < (first?.at ?? Infinity)) first = { writer, at };
+  }
+  return first;
 }
 
 async function transactionTime(em: EntityManager): Promise<number> {

@@ -81,7 +81,9 @@ export class TicketWriter {
   /** Brings the ticket up to this instant, as far as time alone goes. @returns what time has done */
   settle(until: Instant = this.surroundings.now): Settlement[] {
     const settled = settle(stateOf(this.row), this.policy, until, lookup(this.surroundings.people));
-    if (settled.settlements.length > 0) this.apply(settled, until);
+    // a timer that went off for nothing is set anew, or it would go off for ever
+    const wentOff = (this.row.nextTimerAt ?? Infinity) <= until;
+    if (wentOff || settled.settlements.length > 0) this.apply(settled, until);
     return settled.settlements;
   }
 
