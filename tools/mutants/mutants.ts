@@ -383,5 +383,28 @@ export const MUTANTS: Mutant[] = [
       'ticket',
     ],
     ['what was said is no change', 'version: before.version + 1', 'version: before.version'],
+    ['a repaired assignee comes before what was asked for', '!repaired', 'true'],
+  ]),
+  ...slips('ledger.ts', 'ledger', [
+    ['what falls due at the instant of the look is not known', 'timer <= until;', 'timer < until;'],
+    ['a new priority begins no segment', 'one.priority === other.priority && ', ''],
+    ['a new version of the policy begins no segment', ' && one.policyVersion === other.policyVersion', ''],
+    ['segments without length are booked', '!joins && moment.at > stretch.from', '!joins'],
+    [
+      'a paused clock counts',
+      "const countedSeconds = state === 'running' ? ",
+      "const countedSeconds = state !== 'stopped' ? ",
+    ],
+    ['time does nothing before the next entry', 'steps[index + 1]?.entry.at ?? now', 'entry.at'],
+    ['a breach is stamped when it was noticed', 'fact(told, { at: deedAt, ', 'fact(told, { at: at + 1, '],
+    ['what the calendar closed is not summed up', 'to - from - countedSeconds', '0'],
+    ['a promise that was capped is called a new one', "capped ? 'capped' : 'reset'", "'reset'"],
+  ]),
+  ...slips('update.ts', 'update.spec', [
+    [
+      'the same forecast again has a new reason',
+      'resolutionEta === undefined || resolutionEta === (ticket.estimate?.at ?? null)',
+      'resolutionEta === undefined',
+    ],
   ]),
 ];

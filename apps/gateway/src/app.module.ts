@@ -8,6 +8,7 @@ import { BlobStore } from './attachments/blob.store.js';
 import { AccessTokens } from './auth/access-tokens.js';
 import { AuthController } from './auth/auth.controller.js';
 import { AuthGuard } from './auth/auth.guard.js';
+import { ClocksController } from './clocks/clocks.controller.js';
 import { DirectoryController } from './directory/directory.controller.js';
 import type { GatewayEnv } from './env.js';
 import { RestHealthController } from './health/health.controller.js';
@@ -25,6 +26,7 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
     AuthController,
     TicketsController,
     TimelineController,
+    ClocksController,
     LinksController,
     MergesController,
     AttachmentsController,

@@ -6,6 +6,7 @@ import {
   addMessage,
   authenticate,
   createTicket,
+  getClocks,
   getTicket,
   listTickets,
   refuse,
@@ -181,6 +182,8 @@ async function problemOf(response: Response): Promise<ProblemBody> {
   });
   return problem;
 }
+
+const golden = new URL('../../../libs/contracts/src/golden/', import.meta.url);
 
 beforeAll(async () => {
   const port = await freePort();
@@ -579,3 +582,13 @@ async function refusesConnections(base: string): Promise<void> {
     });
   while (await connects());
 }
+
+it('explains the clocks of a ticket to whoever asks', async () => {
+  const recorded = readFileSync(new URL(`${getClocks.subject}.json`, golden), 'utf8');
+  const { reply } = JSON.parse(recorded) as { reply: object };
+  const asked = await answer(getClocks, () => ({ ok: reply }));
+  const response = await send(`${path}/clocks`, { token: customer });
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual(reply);
+  expect(asked[0]!.request).toEqual({ viewerId: zoe.id, ticketId: ticket.id });
+});

@@ -9,6 +9,8 @@ import { OutboxRelay } from './outbox/outbox.relay.js';
 import { PolicyHandlers } from './sla/policy.handlers.js';
 import { PolicyMover } from './sla/policy.mover.js';
 import { PolicyQueries } from './sla/policy.queries.js';
+import { ClocksHandlers } from './sla/clocks.handlers.js';
+import { ClocksQueries } from './sla/clocks.queries.js';
 import { PolicyStore } from './sla/policy.store.js';
 import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
@@ -22,7 +24,7 @@ import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, RelationHandlers, DirectoryHandlers, PolicyHandlers],
+  controllers: [TicketHandlers, RelationHandlers, ClocksHandlers, DirectoryHandlers, PolicyHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -42,6 +44,7 @@ import { TicketService } from './ticket/ticket.service.js';
     MergeService,
     SplitService,
     TicketQueries,
+    ClocksQueries,
     DirectoryService,
     PolicyQueries,
     Sweeper,

@@ -1,6 +1,6 @@
 import { EnvError, parseEnv, ServiceEnv } from '#platform';
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsEmail, IsOptional } from 'class-validator';
+import { IsBoolean, IsEmail, IsOptional, IsUrl } from 'class-validator';
 
 export class TicketsEnv extends ServiceEnv {
   /** The support address of tickets that did not come by mail: what their mail is sent from and answered to. */
@@ -25,4 +25,20 @@ export function readEnv(): TicketsEnv {
   if (env.TEST_CLOCK && env.NODE_ENV === 'production')
     throw new EnvError(['TEST_CLOCK: must not be set in production']);
   return env;
+}
+
+/** A command beside the service: the database is enough. */
+class VerifyEnv {
+  @IsUrl({ protocols: ['postgres', 'postgresql'], require_protocol: true, require_tld: false, allow_underscores: true })
+  DATABASE_URL: string;
+
+  /** As the service's: a repair may find a breach to tell the team of. */
+  @IsOptional()
+  @IsEmail({ require_tld: false })
+  TEAM_ADDRESS?: string;
+}
+
+/** @throws EnvError naming every wrong variable */
+export function readVerifyEnv(): VerifyEnv {
+  return parseEnv(VerifyEnv, process.env);
 }

@@ -1,321 +1,291 @@
-/** Time's own deeds with several instances, after a day of nobody looking, and with instances killed in the middle. */
-import { updateTicket, type TicketView } from '#contracts';
+/** Time's deeds are told each at its own instant, once, in order: by several sweepers, late, and killed in the middle. */
+import { authenticate, createTicket } from '#contracts';
+import { Bus, connectNats, createLogger } from '#platform';
+import type { NatsConnection } from '@nats-io/transport-node';
+import pg from 'pg';
+import { startWorld, stopWorld, type World } from '../../../test/harness/stack.js';
 import { eventually } from '../../../tools/demo/api.js';
-import { inGroups, Tickets, type ToldEvent } from './tickets.js';
+import { ACCOUNTS } from '../../../tools/demo/directory.js';
 
-const HOUR = 3600;
-const DAY = 24 * HOUR;
-const INSTANCES = 3;
-
-let tickets: Tickets;
+let world: World;
+let nats: NatsConnection;
+let database: pg.Pool;
+/** A ticket of medium priority (4 h to assign, 24 h to resolve) that others are copied from; it is taken out of the way. */
+let model: string;
 
 beforeAll(async () => {
-  tickets = await Tickets.start(INSTANCES);
+  world = await startWorld({ only: ['tickets'], instances: 3, env: { tickets: { TEST_CLOCK: 'true' } } });
+  nats = await connectNats(
+    world.stack.natsUrl,
+    'test',
+    createLogger('test', { NODE_ENV: 'test', LOG_LEVEL: 'silent' }),
+  );
+  database = new pg.Pool({ connectionString: world.stack.databaseUrl });
+  database.on('error', () => {}); // a closing connection may still hear that its server stops
+  const bus = new Bus(nats, 10_000);
+  const { email } = ACCOUNTS.zoe;
+  const { person } = await bus.expect(authenticate, { email, password: world.stack.accountPassword(email) });
+  const { ticket } = await bus.expect(createTicket, { actorId: person.id, ticket: { subject: 'S', text: 'T' } });
+  model = ticket.id;
 });
 
 afterAll(async () => {
-  await tickets?.stop();
+  await database?.end();
+  await nats?.close();
+  await stopWorld(world);
 });
 
-/** What time does to a ticket of medium priority under the standard policy, in seconds since its creation. */
-type Deeds = [seconds: number, deed: string][];
-
-const assignDeeds = (later = 0): Deeds => [
-  [2 * HOUR + later, 'assign warned at 50 %'],
-  [3.2 * HOUR + later, 'assign warned at 80 %'],
-  [4 * HOUR + later, 'assign breached'],
-  [8 * HOUR + later, 'assign overdue by 4 h'],
-];
-
-const resolveDeeds = (later = 0): Deeds => [
-  [12 * HOUR + later, 'resolve warned at 50 %'],
-  [19.2 * HOUR + later, 'resolve warned at 80 %'],
-  [24 * HOUR + later, 'resolve breached'],
-  [28 * HOUR + later, 'resolve overdue by 4 h'],
-];
-
-/** Ways to begin a ticket's life, and what follows from each. A suspension ends counted from its own instant. */
-const LIVES: { change: object | null; deeds: (suspendedAfter: number) => Deeds }[] = [
-  { change: null, deeds: () => [...assignDeeds(), ...resolveDeeds()] },
-  { change: { assignee: 'eva' }, deeds: () => resolveDeeds() },
-  {
-    change: { status: 'suspended', suspensionCause: 'pending_customer', suspendedSeconds: 7 * HOUR },
-    deeds: (after) => [
-      [after + 7 * HOUR, 'suspension ended: open'],
-      ...assignDeeds(7 * HOUR),
-      ...resolveDeeds(7 * HOUR),
-    ],
-  },
-  {
-    change: {
-      status: 'suspended',
-      suspensionCause: 'pending_closed',
-      closeResolutionType: 'no_response',
-      suspendedSeconds: 5 * HOUR,
-    },
-    deeds: (after) => [[after + 5 * HOUR, 'suspension ended: closed']],
-  },
-];
-
-interface Begun {
-  ticket: TicketView;
-  life: (typeof LIVES)[number];
-}
-
-async function begin(count: number): Promise<Begun[]> {
-  return inGroups(
-    Array.from({ length: count }, (_, index) => LIVES[index % LIVES.length]!),
-    async (life) => {
-      const created = await tickets.create({ priority: 'medium' });
-      if (!life.change) return { life, ticket: created };
-      const assigned = 'assignee' in life.change && { assignee: tickets.people.eva.id };
-      const change = { ...life.change, ...assigned, comment: 'A life begins.' };
-      const { ticket } = await tickets.bus.expect(updateTicket, {
-        actorId: tickets.people.erik.id,
-        ticketId: created.id,
-        change,
-      });
-      return { life, ticket };
-    },
-  );
-}
-
-/** What must have been told of a ticket within this time of its creation. */
-function expectedOf({ ticket, life }: Begun, withinSeconds = Infinity): string[] {
-  const createdAt = Date.parse(ticket.createdAt);
-  const suspendedAfter = (Date.parse(ticket.updatedAt) - createdAt) / 1000;
-  return life
-    .deeds(suspendedAfter)
-    .toSorted(([a], [b]) => a - b)
-    .filter(([seconds]) => seconds < withinSeconds)
-    .map(([seconds, deed]) => `${iso(new Date(createdAt + seconds * 1000).toISOString())} ${deed}`);
-}
-
-function deedOf({ type, data }: ToldEvent): string {
-  if (type === 'ticket.warned.v1') return `${data.clock} warned at ${data.percent} %`;
-  if (type === 'ticket.breached.v1') return `${data.clock} breached`;
-  if (type === 'ticket.overdue.v1') return `${data.clock} overdue by ${data.overdueSeconds! / HOUR} h`;
-  const status = data.changes?.find(({ field }) => field === 'status')?.after;
-  return `suspension ended: ${status}`;
-}
-
-const iso = (time: string) => time.replace('.000Z', 'Z');
-
-/** By ticket, in the order in which they were written. */
-function toldOf(events: ToldEvent[]): Map<string, string[]> {
-  const told = new Map<string, string[]>();
-  for (const event of events) {
-    const { id } = event.data.ticket;
-    told.set(id, [...(told.get(id) ?? []), `${iso(event.time)} ${deedOf(event)}`]);
-  }
-  return told;
-}
-
-function expectAllTold(begun: Begun[], events: ToldEvent[], withinSeconds?: number): void {
-  const told = toldOf(events);
-  expect(Object.fromEntries(begun.map(({ ticket }) => [ticket.number, told.get(ticket.id) ?? []]))).toEqual(
-    Object.fromEntries(begun.map((one) => [one.ticket.number, expectedOf(one, withinSeconds)])),
-  );
-  expect(told.size).toBe(begun.length);
-}
-
-async function settledTotal(): Promise<number> {
-  const texts = await Promise.all(
-    tickets.instances.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),
-  );
-  const counts = texts.flatMap((text) => [...text.matchAll(/^sla_settled_total\{.*\} (\d+)$/gm)]);
-  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
-}
-
-it('tells each deed once and at its own instant while three instances sweep', async () => {
-  const begun = await begin(300);
-  const before = await tickets.lastEventId();
-  const settledBefore = await settledTotal();
-  await tickets.forward(2 * DAY);
-  await tickets.allSwept();
-  const events = await tickets.events(before);
-  expectAllTold(begun, events);
-  expect((await settledTotal()) - settledBefore).toBe(events.length);
+beforeEach(async () => {
+  await database.query(`update tickets.test_clock set shift = '0'`);
+  await database.query(`update tickets.ticket set next_timer_at = null`);
 });
 
-it('catches up after a day in the order in which things fell due, whichever ticket they are about', async () => {
-  const begun: Begun[] = [];
-  for (let group = 0; group < 6; group += 1) {
-    begun.push(...(await begin(44)));
-    await tickets.forward(17 * 60);
-  }
-  const before = await tickets.lastEventId();
-  await Promise.all(tickets.instances.map((instance) => instance.end('SIGTERM')));
-  await tickets.forward(DAY);
-  await tickets.instances[0]!.start();
-  await tickets.allSwept();
+/** Open tickets that nobody is assigned to, opened now and each `apart` seconds after the one before. */
+async function open(count: number, apart = 0, facts: object = {}): Promise<Date> {
+  const { rows } = await database.query<{ opened: Date }>(
+    `with start as (select date_trunc('second', tickets.transaction_time()) as at)
+     insert into tickets.ticket
+     select copy.* from start, tickets.ticket t, generate_series(0, $2::int - 1) i,
+       lateral (select start.at + make_interval(secs => i * $3::int) as opened) o,
+       lateral jsonb_populate_record(t, jsonb_build_object(
+         'id', gen_random_uuid(), 'number', nextval('tickets.ticket_number'), 'event_sequence', 0, 'version', 1,
+         'created_at', opened, 'updated_at', opened, 'assign_running_since', opened, 'resolve_running_since', opened,
+         'next_timer_at', opened + interval '2 hours') || $4) copy
+     where t.id = $1 returning created_at as opened`,
+    [model, count, apart, JSON.stringify(facts)],
+  );
+  return rows.map(({ opened }) => opened).sort((a, b) => a.getTime() - b.getTime())[0]!;
+}
 
-  const events = await tickets.events(before);
-  const late = events.filter((event, index) => {
-    // that a promise was broken is known a second later: answered exactly when it is due it is kept
-    const known = Date.parse(event.time) + (event.type === 'ticket.breached.v1' ? 1000 : 0);
-    return events.slice(0, index).some(({ time }) => Date.parse(time) > known);
+interface Told {
+  number: string;
+  type: string;
+  /** Hours since the first of the tickets was opened. */
+  hours: number;
+}
+
+interface Payload {
+  subject: string;
+  type: string;
+  time: string;
+  data: { clock?: string; percent?: number };
+}
+
+let lastSeen = 0n;
+
+/** The events since the last call, in the order in which they will be published. */
+async function told(since: Date): Promise<Told[]> {
+  const { rows } = await database.query<{ id: string; payload: Payload }>(
+    'select id, payload from tickets.outbox where id > $1 order by id',
+    [String(lastSeen)],
+  );
+  lastSeen = BigInt(rows.at(-1)?.id ?? lastSeen);
+  return rows.map(({ payload: { subject, type, time, data } }) => ({
+    number: subject,
+    type: [type.split('.')[1], data.clock, data.percent].filter((one) => one !== undefined).join(' '),
+    hours: (Date.parse(time) - since.getTime()) / 3_600_000,
+  }));
+}
+
+async function hoursPass(hours: number): Promise<void> {
+  await database.query('update tickets.test_clock set shift = shift + make_interval(secs => $1)', [hours * 3600]);
+}
+
+async function allSwept(): Promise<void> {
+  await eventually('nothing is due', async () => {
+    const { rows } = await database.query(
+      'select from tickets.ticket where next_timer_at <= tickets.transaction_time() limit 1',
+    );
+    return rows.length === 0 ? true : undefined;
   });
-  expect(late.map((event) => `${event.time} ${deedOf(event)}`)).toEqual([]);
-  expect(new Set(events.map((event) => event.data.ticket.id)).size).toBe(begun.length);
-  await Promise.all(tickets.instances.slice(1).map((instance) => instance.start()));
-  await tickets.forward(2 * DAY);
-  await tickets.allSwept();
-  expectAllTold(begun, await tickets.events(before));
+}
+
+function byTicket(events: Told[]): string[][] {
+  const tickets = Map.groupBy(events, ({ number }) => number);
+  return [...tickets.values()].map((ones) => ones.map(({ type, hours }) => `${hours} h ${type}`));
+}
+
+const TO_ASSIGN = ['2 h warned assign 50', '3.2 h warned assign 80', '4 h breached assign'];
+const TO_RESOLVE = ['12 h warned resolve 50', '19.2 h warned resolve 80', '24 h breached resolve'];
+
+it('three sweepers tell each deed of 300 tickets once, at its instant', async () => {
+  await told(new Date());
+  const since = await open(300);
+  await hoursPass(5);
+  await allSwept();
+  const events = byTicket(await told(since));
+  expect(events).toHaveLength(300);
+  for (const deeds of events) expect(deeds).toEqual(TO_ASSIGN);
 });
 
-it('neither loses nor doubles anything when it is killed in the middle of a sweep', async () => {
-  const [first, second, third] = tickets.instances;
-  await third!.end('SIGTERM');
-  const begun = await begin(500);
-  const before = await tickets.lastEventId();
-  // nobody can write an event, so both are caught with their rows changed and not committed
-  const gate = await tickets.database.connect();
+it('warnings, breaches and the ladder come in their order; of a suspension only its end', async () => {
+  await told(new Date());
+  const suspension = (cause: string, closeAs: string | null, until: Date) => ({
+    status: 'suspended',
+    suspension_cause: cause,
+    suspension_until: until,
+    suspension_close_resolution_type: closeAs,
+    next_timer_at: until,
+    assign_state: 'paused',
+    assign_running_since: null,
+    resolve_state: 'paused',
+    resolve_running_since: null,
+  });
+  const since = await open(1);
+  const inSixHours = new Date(since.getTime() + 6 * 3_600_000);
+  await open(1, 0, suspension('pending_closed', 'fixed', inSixHours));
+  await hoursPass(30);
+  await allSwept();
+  const [running, closing] = byTicket(await told(since)).sort((a, b) => b.length - a.length);
+  expect(running).toEqual([...TO_ASSIGN, '8 h overdue assign', ...TO_RESOLVE, '28 h overdue resolve']);
+  expect(closing).toEqual(['6 h updated']);
+  const { rows } = await database.query(
+    `select status, resolution_type, closed_at from tickets.ticket where resolution_type = 'fixed'`,
+  );
+  expect(rows).toEqual([{ status: 'closed', resolution_type: 'fixed', closed_at: inSixHours }]);
+});
+
+it('a sweep that was down for a day catches up in order, across tickets', async () => {
+  const [first, ...others] = world.services.of('tickets');
+  await Promise.all([first!, ...others].map((one) => one.end('SIGTERM')));
+  await told(new Date());
+  const since = await open(450, 37);
+  await hoursPass(24);
+  await first!.start();
+  await allSwept();
+  const events = await told(since);
+  expect(byTicket(events)).toHaveLength(450);
+  for (const deeds of byTicket(events)) {
+    const types = deeds.map((deed) => deed.replace(/^\S+ h /, ''));
+    expect(types.slice(0, 4)).toEqual(['warned assign 50', 'warned assign 80', 'breached assign', 'overdue assign']);
+  }
+  // a breach is a fact one second after its instant, so it may stand behind another ticket's deed of that second
+  const steps = events.map(({ hours }, index) => (hours - (events[index - 1]?.hours ?? hours)) * 3600);
+  expect(Math.min(...steps)).toBeGreaterThanOrEqual(-1);
+  await Promise.all(others.map((one) => one.start()));
+});
+
+it('a sweeper that is killed in the middle loses nothing and doubles nothing', async () => {
+  await told(new Date());
+  const since = await open(500);
+  const victim = world.services.of('tickets')[0]!;
+  await hoursPass(5);
+  await eventually('the sweep is under way', async () => {
+    const { rows } = await database.query('select from tickets.outbox where id > $1 limit 1', [String(lastSeen)]);
+    return rows.length > 0 ? true : undefined;
+  });
+  await victim.end('SIGKILL');
+  await allSwept();
+  const events = byTicket(await told(since));
+  expect(events).toHaveLength(500);
+  for (const deeds of events) expect(deeds).toEqual(TO_ASSIGN);
+  await victim.start();
+});
+
+it('a kill between the changes and their commit leaves nothing behind', async () => {
+  const [spare, ...victims] = world.services.of('tickets');
+  await spare!.end('SIGTERM');
+  await told(new Date());
+  const since = await open(500);
+  const gate = await database.connect();
   try {
     await gate.query('begin');
-    await gate.query('lock table tickets.outbox in share mode');
-    await tickets.forward(2 * DAY);
-    await eventually('both instances are in the middle of a sweep', async () => {
-      const { rows } = await tickets.database.query(
+    await gate.query('lock table tickets.outbox in share mode'); // nobody can write an event
+    await hoursPass(5);
+    await eventually('both sweepers are about to write their events', async () => {
+      const { rows } = await database.query(
         `select from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into%"outbox"%'`,
       );
       return rows.length === 2 ? true : undefined;
     });
-    await Promise.all([first!.end('SIGKILL'), second!.end('SIGKILL')]);
+    await Promise.all(victims.map((one) => one.end('SIGKILL')));
   } finally {
     await gate.query('rollback');
     gate.release();
   }
-  expect(await tickets.events(before)).toEqual([]);
-  await Promise.all([first!.start(), second!.start()]);
-  await eventually('some are done', async () => ((await tickets.lastEventId()) > before ? true : undefined));
-  await first!.end('SIGKILL');
-  await first!.start();
-  await tickets.allSwept();
-  expectAllTold(begun, await tickets.events(before));
-  await third!.start();
+  expect(await told(since)).toEqual([]);
+  await Promise.all([spare!, ...victims].map((one) => one.start()));
+  await allSwept();
+  const events = byTicket(await told(since));
+  expect(events).toHaveLength(500);
+  for (const deeds of events) expect(deeds).toEqual(TO_ASSIGN);
 });
 
-it('tells those whom the ladder names, step by step', async () => {
+it('the ladder tells whom it names, step by step', async () => {
   const ladder = [
-    { overdueSeconds: HOUR, tell: ['assignee', 'lead'] },
-    { overdueSeconds: 3 * HOUR, tell: ['assignee', 'chief@helpdesk.test', 'lead'] },
+    { overdueSeconds: 3600, tell: ['lead'] },
+    { overdueSeconds: 3 * 3600, tell: ['chief@helpdesk.test', 'assignee', 'lead'] },
   ];
-  await tickets.database.query(
-    `with p as (insert into tickets.policy (name) values ('climbing') returning name),
-       o as (update tickets.organisation set policy = 'climbing' where name = 'Weiß Logistik')
+  const { rows: versions } = await database.query(
+    `with climbing as (insert into tickets.policy (name) values ('climbing') returning name)
      insert into tickets.policy_version (policy, terms, calendar, calendar_version, effective_at)
-     select 'climbing', terms || $1, calendar, calendar_version, 'epoch' from tickets.policy_version where number = 1`,
-    [JSON.stringify({ ladder, warningPercents: [90] })],
+     select name, terms || $1, calendar, calendar_version, 'epoch' from climbing, tickets.policy_version
+     where number = 1 returning number`,
+    [JSON.stringify({ ladder })],
   );
-  const reporter = { email: tickets.people.otto.email };
-  const ticket = await eventually('the policy is in force', async () => {
-    const created = await tickets.create({ reporter, priority: 'critical' });
-    const { rows } = await tickets.database.query(
-      `select from tickets.ticket t join tickets.policy_version v on v.number = t.policy_version
-       where t.id = $1 and policy = 'climbing'`,
-      [created.id],
-    );
-    return rows.length === 1 ? created : undefined;
+  const { rows: people } = await database.query('select id from tickets.person where email = $1', [ACCOUNTS.eva.email]);
+  await told(new Date());
+  const after = String(lastSeen);
+  const since = await open(1, 0, {
+    policy_version: versions[0].number,
+    assignee_id: people[0].id,
+    assign_state: 'stopped',
+    assign_running_since: null,
+    assign_outcome: 'met',
+    next_timer_at: new Date(Date.now() + 12 * 3_600_000),
   });
-  const change = { assignee: tickets.people.eva.id, comment: 'Yours.' };
-  await tickets.bus.expect(updateTicket, { actorId: tickets.people.erik.id, ticketId: ticket.id, change });
-  await tickets.forward(DAY);
-  await tickets.allSwept();
-  const events = (await tickets.events()).filter(({ data }) => data.ticket.id === ticket.id).slice(2);
-  const createdAt = Date.parse(ticket.createdAt);
-  const eva = 'assignee eva@helpdesk.test';
-  const team = 'lead team@helpdesk.test';
-  expect(
-    events.map((event) => [
-      (Date.parse(event.time) - createdAt) / HOUR / 1000,
-      deedOf(event),
-      event.data.recipients.map(({ role, email }) => `${role} ${email}`),
-    ]),
-  ).toEqual([
-    [3.6, 'resolve warned at 90 %', [eva]],
-    [4, 'resolve breached', [eva, team]],
-    [5, 'resolve overdue by 1 h', [eva, team]],
-    [7, 'resolve overdue by 3 h', [eva, 'contact chief@helpdesk.test', team]],
-  ]);
+  await hoursPass(30);
+  await allSwept();
+  const [deeds] = byTicket(await told(since));
+  expect(deeds).toEqual([...TO_RESOLVE, '25 h overdue resolve', '27 h overdue resolve']);
+  const { rows } = await database.query<{ payload: { data: { recipients: { role: string; email: string }[] } } }>(
+    `select payload from tickets.outbox where id > $1 and payload ->> 'type' = 'ticket.overdue.v1' order by id`,
+    [after],
+  );
+  const recipients = rows.map(({ payload }) => payload.data.recipients.map(({ role, email }) => `${role} ${email}`));
+  const lead = 'lead team@helpdesk.test';
+  expect(recipients).toEqual([[lead], ['contact chief@helpdesk.test', `assignee ${ACCOUNTS.eva.email}`, lead]]);
 });
 
-it('sets a timer anew that goes off for nothing', async () => {
-  const ticket = await tickets.create({ priority: 'medium' });
-  const before = await tickets.lastEventId();
-  await tickets.database.query(`update tickets.ticket set next_timer_at = created_at where id = $1`, [ticket.id]);
-  await tickets.allSwept();
-  const { rows } = await tickets.database.query(
-    'select version, extract(epoch from next_timer_at - created_at)::integer as seconds from tickets.ticket where id = $1',
-    [ticket.id],
+it('a timer that goes off for nothing is set anew', async () => {
+  await told(new Date());
+  const since = await open(1, 0, { next_timer_at: new Date(Date.now() - 3_600_000) });
+  await allSwept();
+  const { rows } = await database.query(
+    'select version, next_timer_at from tickets.ticket where created_at = $1 and next_timer_at is not null',
+    [since],
   );
-  expect(rows).toEqual([{ version: 1, seconds: 2 * HOUR }]);
-  expect(await tickets.events(before)).toEqual([]);
+  expect(rows).toEqual([{ version: 1, next_timer_at: new Date(since.getTime() + 2 * 3_600_000) }]);
+  expect(await told(since)).toEqual([]);
 });
 
-describe('with 20,000 open tickets of which none is due', () => {
-  beforeAll(async () => {
-    const { id } = await tickets.create();
-    await tickets.database.query(
-      `insert into tickets.ticket select (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid(),
-         'number', 1000000 + n, 'next_timer_at', tickets.transaction_time() + interval '30 days'))).*
-       from tickets.ticket t, generate_series(1, 20000) n where t.id = $1`,
-      [id],
-    );
-    await tickets.database.query('vacuum analyze tickets.ticket');
-  });
-
-  it('asks for due tickets by their index', async () => {
-    const gate = await tickets.database.connect();
-    let statement: string;
-    try {
-      await gate.query('begin');
-      await gate.query('lock table tickets.ticket in access exclusive mode');
-      statement = await eventually('a sweep waits for the table', async () => {
-        const { rows } = await tickets.database.query<{ query: string }>(
-          `select query from pg_stat_activity where wait_event_type = 'Lock' and query like '%skip locked%'`,
-        );
-        return rows[0]?.query;
-      });
-    } finally {
-      await gate.query('rollback');
-      gate.release();
-    }
-    const { rows } = await tickets.database.query(`explain (generic_plan, format json) ${statement}`);
-    const plan = JSON.stringify(rows[0]['QUERY PLAN']);
-    expect(plan).toContain('"Index Name":"ticket_next_timer"');
-    expect(plan).toContain('"Index Cond":"(next_timer_at <= ');
-    expect(plan).not.toContain('Seq Scan');
-    expect(plan).not.toContain('Bitmap');
-  });
-
-  it('reads what is due and nothing else', async () => {
-    interface Reads {
-      sweeps: number;
-      entries: number;
-      scanned: number;
-    }
-    const reads = async (): Promise<Reads> => {
-      const { rows } = await tickets.database.query<Reads>(
-        `select i.idx_scan::integer as sweeps, i.idx_tup_read::integer as entries, t.seq_tup_read::integer as scanned
-         from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
-         where i.indexrelname = 'ticket_next_timer'`,
+/** The statement that looks for due tickets, as the database hears it. */
+async function sweepersStatement(): Promise<string> {
+  const gate = await database.connect();
+  try {
+    await gate.query('begin');
+    await gate.query('lock table tickets.ticket in access exclusive mode');
+    return await eventually('a sweeper waits for the table', async () => {
+      const { rows } = await database.query<{ query: string }>(
+        `select query from pg_stat_activity
+         where wait_event_type = 'Lock' and query like '%next_timer_at%skip locked'`,
       );
-      return rows[0]!;
-    };
-    const before = await reads();
-    const begun = await begin(10);
-    await tickets.forward(3 * HOUR);
-    const after = await eventually('a hundred sweeps', async () => {
-      const now = await reads();
-      return now.sweeps >= before.sweeps + 100 ? now : undefined;
+      return rows[0]?.query;
     });
-    expect(
-      toldOf(await tickets.events())
-        .get(begun[0]!.ticket.id)
-        ?.at(-1),
-    ).toContain('assign warned at 50 %');
-    expect(after.scanned - before.scanned).toBe(0);
-    expect(after.entries - before.entries).toBeLessThan(2_000);
-  });
+  } finally {
+    await gate.query('rollback');
+    gate.release();
+  }
+}
+
+it('looks at what is due, however much is open', async () => {
+  await open(20_000);
+  await database.query('analyze tickets.ticket');
+  const { rows } = await database.query<{ 'QUERY PLAN': string }>(
+    `explain (analyze, buffers off, timing off, summary off) ${await sweepersStatement()}`,
+  );
+  const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+  expect(plan).toContain('Index Scan using ticket_next_timer');
+  expect(plan).toMatch(/ticket_next_timer on ticket.*rows=0/);
+  expect(plan).toContain('Index Cond: (next_timer_at <= ');
 });

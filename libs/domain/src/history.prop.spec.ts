@@ -1,30 +1,13 @@
 /** Replaying a history makes the very ticket that made the history. */
 import fc from 'fast-check';
-import { history, priority, RUNS } from '../test/arbitraries.js';
+import { history, priority, RUNS, wait } from '../test/arbitraries.js';
 import { ODD_CALENDARS } from '../test/calendars.js';
-import { newTicket, people, play, T0, type Played } from '../test/world.js';
-import { creationChanges, DEFAULT_POLICY, moveToPolicy, replay, settle } from './index.js';
+import { accepted, entry, newTicket, people, person, play, T0, update, writtenDown } from '../test/world.js';
+import { DEFAULT_POLICY, moveToPolicy, replay, settle, undoMerge } from './index.js';
 import type { Calendar, HistoryEntry, Policy, Ticket } from './index.js';
 
 const calendars: [string, Calendar][] = [['24×7', DEFAULT_POLICY.calendar], ...Object.entries(ODD_CALENDARS)];
 const start = fc.integer({ min: 0, max: 365 * 24 }).map((hours) => T0 + hours * 3600);
-
-/** What a shell would have written down. */
-function writtenDown(first: Ticket, trail: Played['trail']): HistoryEntry[] {
-  const creation = entry(first.createdAt, creationChanges(first));
-  return [
-    creation,
-    ...trail.flatMap(({ now, result, settlements }) => [
-      ...settlements.map(({ at, changes }) => ({ ...entry(at, changes), settled: true })),
-      ...(result && 'changed' in result && result.changed ? [entry(now, result.changes, result)] : []),
-    ]),
-  ];
-}
-
-function entry(at: number, changes: HistoryEntry['changes'], result?: object): HistoryEntry {
-  const said = result !== undefined && 'effect' in result;
-  return { at, changes, byPersonId: 'emp1', comment: said ? null : 'because', settled: false };
-}
 
 describe.each(calendars)('on the calendar of %s', (_, calendar) => {
   const runs = { numRuns: calendar.always ? RUNS.numRuns : Math.ceil(RUNS.numRuns / 4) };
@@ -118,4 +101,26 @@ describe('other terms', () => {
     });
     expect.hasAssertions();
   });
+});
+
+it('replays what undoing a merge gives back', () => {
+  fc.assert(
+    fc.property(start, history, wait, (at, steps, merged) => {
+      const first = newTicket({}, DEFAULT_POLICY, at);
+      const { ticket, trail, now } = play(first, steps, DEFAULT_POLICY);
+      const before = settle(ticket, DEFAULT_POLICY, now, people).ticket;
+      if (before.status === 'closed') return;
+      const closing = accepted(update(before, now, { status: 'closed', resolutionType: 'duplicate' }));
+      const later = now + merged;
+      const undone = undoMerge(closing.ticket, { at: now, ...before }, DEFAULT_POLICY, {
+        now: later,
+        people,
+        actor: person('emp1'),
+      });
+      const entries = [...writtenDown(first, trail), entry(now, closing.changes), entry(later, undone.changes)];
+      const replayed = replay(first, entries, () => DEFAULT_POLICY, later);
+      expect(replayed.ticket).toEqual(settle(undone.ticket, DEFAULT_POLICY, later, people).ticket);
+    }),
+    RUNS,
+  );
 });

@@ -16,10 +16,14 @@ export interface HistoryEntry {
   at: Instant;
   /** Who did it; null for time alone and for people whom the directory does not know. */
   byPersonId: string | null;
+  /** How people know them; the rules do not ask. */
+  byName?: string;
   /** The comment of a change; null for what was said. */
   comment: string | null;
   /** Fields that are not among a ticket's are left alone. */
   changes: readonly { field: string; before: string | null; after: string | null }[];
+  /** What was repaired with it: a repair comes after everything that was asked for. */
+  fixes?: readonly string[];
   /** Time alone did it: it is not replayed, it happens again. */
   settled: boolean;
 }
@@ -102,7 +106,9 @@ function applied(before: Ticket, entry: HistoryEntry, policies: Policies): Ticke
   let ticket = before;
 
   const assignee = to('assignee');
-  if (assignee !== undefined) ticket = assignee === null ? unassign(ticket, at) : assign(ticket, assignee, policy, at);
+  const repaired = entry.fixes?.includes('assignee_set_to_actor') ?? false;
+  if (assignee === null) ticket = unassign(ticket, at);
+  else if (assignee && !repaired) ticket = assign(ticket, assignee, policy, at);
 
   const status = to('status') as Status | undefined;
   const resolutionType = to('resolutionType') as ResolutionType | null | undefined;
@@ -118,6 +124,7 @@ function applied(before: Ticket, entry: HistoryEntry, policies: Policies): Ticke
   if (ticket.status !== 'closed' && suspension) ticket = suspend(ticket, suspension, policy, at);
   else if (ticket.suspension && isWorking(status)) ticket = resumeWork(ticket, status, at);
   if (isWorking(status)) ticket = { ...ticket, status };
+  if (assignee && repaired) ticket = assign(ticket, assignee, policy, at);
 
   const infrastructure = to('infrastructure');
   if (infrastructure !== undefined) ticket = { ...ticket, infrastructureId: infrastructure };

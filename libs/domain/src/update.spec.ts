@@ -547,6 +547,13 @@ describe('what is said about a ticket', () => {
     expect(clocksView(back.ticket, DEFAULT_POLICY, NOW)).toMatchObject({ resolutionEtaSource: 'computed' });
   });
 
+  it('keeps who gave it and why when somebody says the same with something else', () => {
+    const told = accepted(tell(tickets.open, { resolutionEta: NOW + 3 * HOUR, comment: 'The part arrives then.' }));
+    const again = accepted(tell(told.ticket, { resolutionEta: NOW + 3 * HOUR, priority: 'high', comment: 'Urgent.' }));
+    expect(again.changes.map(({ field }) => field)).toEqual(['priority']);
+    expect(again.ticket.estimate).toEqual(told.ticket.estimate);
+  });
+
   it('a forecast is refused that is none', () => {
     expect(codes(tell(tickets.open, { resolutionEta: NaN }))).toEqual(['resolution_eta_invalid']);
     expect(codes(tell(tickets.open, { resolutionEta: NOW }))).toEqual(['resolution_eta_not_future']);

@@ -118,9 +118,11 @@ function repairAssignee(ticket: Ticket, { status }: ValidChange, policy: Policy,
 function describe(ticket: Ticket, change: ValidChange & { comment?: string }, actor: Person): Ticket {
   const { infrastructure, resolutionEta, comment = '' } = change;
   const estimate = resolutionEta == null ? null : { at: resolutionEta, reason: comment, byPersonId: actor.id };
+  // the same forecast again is no change, so who gave it and why stays, too
+  const unchanged = resolutionEta === undefined || resolutionEta === (ticket.estimate?.at ?? null);
   return {
     ...ticket,
     infrastructureId: infrastructure === undefined ? ticket.infrastructureId : infrastructure,
-    estimate: resolutionEta === undefined ? ticket.estimate : estimate,
+    estimate: unchanged ? ticket.estimate : estimate,
   };
 }

@@ -50,12 +50,15 @@ const sensible: fc.Arbitrary<TicketChange> = fc.oneof(
     comment: fc.constant(comment),
   }),
   fc.record({ status: fc.constant('closed'), resolutionType, comment: fc.constant(comment) }),
-  fc.record({
-    assignee,
-    priority: fc.constantFrom(...PRIORITIES),
-    status: fc.constantFrom('open', 'in_progress'),
-    comment: fc.constant(comment),
-  }),
+  fc.record(
+    {
+      assignee,
+      priority: fc.constantFrom(...PRIORITIES),
+      status: fc.constantFrom('open', 'in_progress'),
+      comment: fc.constant(comment),
+    },
+    { requiredKeys: ['priority', 'status', 'comment'] },
+  ),
 );
 
 /** Any fields with good and bad values: mostly refused. */

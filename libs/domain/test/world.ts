@@ -2,9 +2,11 @@ import {
   applyMessage,
   applyUpdate,
   createTicket,
+  creationChanges,
   DEFAULT_POLICY,
   settle,
   type Accepted,
+  type HistoryEntry,
   type Instant,
   type People,
   type Person,
@@ -145,4 +147,22 @@ function perform(ticket: Ticket, act: Act, now: Instant, policy: Policy) {
   const result = applyUpdate(ticket, act.change, policy, { now, people, actor: person(act.by) });
   if ('refusals' in result) return { after: ticket, settlements: [], result };
   return { after: result.ticket, settlements: result.settlements, result };
+}
+
+/** What a shell would have written down. */
+export function writtenDown(first: Ticket, trail: Played['trail']): HistoryEntry[] {
+  const creation = entry(first.createdAt, creationChanges(first));
+  return [
+    creation,
+    ...trail.flatMap(({ now, result, settlements }) => [
+      ...settlements.map(({ at, changes }) => ({ ...entry(at, changes), settled: true })),
+      ...(result && 'changed' in result && result.changed ? [entry(now, result.changes, result)] : []),
+    ]),
+  ];
+}
+
+export function entry(at: number, changes: HistoryEntry['changes'], result?: object): HistoryEntry {
+  const said = result !== undefined && 'effect' in result;
+  const fixes = result !== undefined && 'fixes' in result ? (result.fixes as string[]) : [];
+  return { at, changes, fixes, byPersonId: 'emp1', comment: said ? null : 'because', settled: false };
 }

@@ -3,9 +3,9 @@
  *
  * A ticket knows when time will next do something to it (`next_timer_at`, indexed), so the work is proportional to what
  * is due. Any number of instances sweep at once: each takes rows that nobody else holds. Everything is stamped with its
- * true instant, so that a sweep that was down for a day only comes late: it takes a batch in the order of the timers and
- * brings it up to the batch's last timer, always the ticket whose timer comes first, then the next batch, so that deeds
- * are told in the order in which they fell due.
+ * true instant, so that a sweep that was down for a day only comes late: it takes a batch in the order of the timers,
+ * brings it up to the batch's last timer deed by deed, then the next batch, so that deeds are told in the order in which
+ * they fell due.
  */
 import type { Instant } from '#domain';
 import { LOGGER, Readiness, sqlOf, type Logger } from '#platform';
@@ -77,15 +77,16 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
         // what is due after the batch's last timer may come after what another ticket has due before it
         const until = rows.length < limit ? now : (rows.at(-1)!.nextTimerAt ?? now);
         const writers = rows.map((row) => this.tickets.writer(em, row, { ...surroundings, now: until }));
-        const moves = writers.flatMap((writer) => writer.bringUpToTerms());
-        // ticket by ticket would tell what one had due late before what another had due early
-        for (let next = firstDue(writers, until); next; next = firstDue(writers, until)) {
-          for (const { type, at } of next.writer.settle(next.at)) {
+        await countMoves(
+          em,
+          writers.flatMap((writer) => writer.bringUpToTerms()),
+        );
+        for (let next = nextDue(writers, until); next; next = nextDue(writers, until)) {
+          for (const { type, at } of next.settle(next.row.nextTimerAt ?? until)) {
             settled.inc({ type });
             lateness.observe(now - at);
           }
         }
-        await countMoves(em, moves);
         return rows.length;
       },
       { clear: true },
@@ -93,12 +94,12 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 }
 
-/** Whose timer comes first; undefined when nobody's comes up to `until`. */
-function firstDue(writers: TicketWriter[], until: Instant): { writer: TicketWriter; at: Instant } | undefined {
-  let first: { writer: TicketWriter; at: Instant } | undefined;
+/** Whose timer is the earliest of those that are due: deeds of several tickets are told in their order. */
+function nextDue(writers: TicketWriter[], until: Instant): TicketWriter | undefined {
+  let first: TicketWriter | undefined;
   for (const writer of writers) {
-    const at = writer.row.nextTimerAt ?? Infinity;
-    if (at <= until && at < (first?.at ?? Infinity)) first = { writer, at };
+    const at = writer.row.nextTimerAt;
+    if (at != null && at <= until && (first?.row.nextTimerAt == null || at < first.row.nextTimerAt)) first = writer;
   }
   return first;
 }
