@@ -11,11 +11,14 @@ import { AuthGuard } from './auth/auth.guard.js';
 import { ClocksController } from './clocks/clocks.controller.js';
 import { DirectoryController } from './directory/directory.controller.js';
 import type { GatewayEnv } from './env.js';
+import { BulkController } from './bulk/bulk.controller.js';
 import { RestHealthController } from './health/health.controller.js';
+import { ParticipantsController } from './participants/participants.controller.js';
 import { PoliciesController } from './policies/policies.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { LinksController } from './relations/links.controller.js';
 import { MergesController } from './relations/merges.controller.js';
+import { TagsController } from './tags/tags.controller.js';
 import { TicketsController } from './tickets/tickets.controller.js';
 import { TimelineController } from './timeline/timeline.controller.js';
 
@@ -25,6 +28,9 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
   controllers: [
     AuthController,
     TicketsController,
+    BulkController,
+    ParticipantsController,
+    TagsController,
     TimelineController,
     ClocksController,
     LinksController,

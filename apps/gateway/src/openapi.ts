@@ -13,7 +13,7 @@ interface Property {
 const DESCRIPTION = `Tickets of a help desk: open, list, view, change and answer them.
 
 Log in at \`POST /auth/token\` and send the access token as \`Authorization: Bearer …\`. Customers see the tickets of their
-own organisation and never an internal note. Errors are problem documents (RFC 9457) that name every offending field by
+own organisation and those that are shared with them, and never an internal note. Errors are problem documents (RFC 9457) that name every offending field by
 a stable code. Durations are in seconds, instants in ISO 8601 and UTC. Send \`X-Correlation-Id\` to find a request again in
 the logs; the answer carries it in any case.`;
 
@@ -26,6 +26,8 @@ export function describeApi(app: NestFastifyApplication): OpenAPIObject {
     .addBearerAuth()
     .addTag('auth', 'Who asks')
     .addTag('tickets', 'Open, view and change')
+    .addTag('participants', 'Who follows a ticket')
+    .addTag('tags', 'The house’s own words on tickets')
     .addTag('timeline', 'Messages, notes and history')
     .addTag('attachments', 'Files and raw mail')
     .addTag('directory', 'People and network infrastructures')

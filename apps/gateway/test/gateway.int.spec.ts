@@ -22,6 +22,7 @@ import { connectNats, createLogger, type WireReply } from '#platform';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { connect as connectSocket } from 'node:net';
@@ -50,6 +51,7 @@ const ticket = {
   number: 1042,
   version: 3,
   subject: 'Line down',
+  tags: [],
   channel: 'portal',
   reporter: { personId: zoe.id, name: zoe.name, email: zoe.email },
   organisation: zoe.organisation,
@@ -516,6 +518,25 @@ it('shows documentation whose parts all come from here', async () => {
     expect((await fetch(part)).status).toBe(200);
   }
   expect(page).not.toMatch(/<script>/); // the policy forbids inline scripts
+});
+
+it('asks for eight tickets of a bulk update at a time', async () => {
+  let [inHand, most] = [0, 0];
+  const waiting: (() => void)[] = [];
+  await answer(updateTicket, async () => {
+    most = Math.max(most, (inHand += 1));
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve);
+      if (waiting.length === 8) waiting.splice(0).forEach((go) => go());
+    });
+    inHand -= 1;
+    return { ok: { ticket, changed: true, fixes: [] } };
+  });
+  const asked = Array.from({ length: 24 }, () => ({ id: randomUUID() }));
+  const response = await send('/tickets', { method: 'PATCH', body: { tickets: asked, change: good } });
+  const { results } = (await response.json()) as { results: { id: string; status: number }[] };
+  expect(results.map(({ id, status }) => [id, status])).toEqual(asked.map(({ id }) => [id, 200]));
+  expect(most).toBe(8);
 });
 
 it('is described by the committed document', async () => {

@@ -34,6 +34,7 @@ export function ticketView(facts: Partial<TicketView> = {}): TicketView {
     number: 1042,
     version: 1,
     subject: 'Line down',
+    tags: [],
     channel: 'email',
     reporter: { personId: ZOE_ID, name: zoe.name, email: zoe.email },
     organisation: { id: '0199d6a0-0000-7000-8000-000000000003', name: 'Customer Ltd' },

@@ -16,15 +16,26 @@ import { Sweeper } from './sla/sweeper.js';
 import { setTime } from './test-clock.js';
 import { LinkService } from './ticket/link.service.js';
 import { IncomingMailService } from './ticket/incoming-mail.service.js';
+import { ParticipantHandlers } from './ticket/participant.handlers.js';
+import { ParticipantService } from './ticket/participant.service.js';
+import { TagService } from './ticket/tag.service.js';
 import { MergeService } from './ticket/merge.service.js';
 import { RelationHandlers } from './ticket/relation.handlers.js';
 import { SplitService } from './ticket/split.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
+import { TicketList } from './ticket/ticket.list.js';
 import { TicketQueries } from './ticket/ticket.queries.js';
 import { TicketService } from './ticket/ticket.service.js';
 
 @Module({
-  controllers: [TicketHandlers, RelationHandlers, ClocksHandlers, DirectoryHandlers, PolicyHandlers],
+  controllers: [
+    TicketHandlers,
+    RelationHandlers,
+    ParticipantHandlers,
+    ClocksHandlers,
+    DirectoryHandlers,
+    PolicyHandlers,
+  ],
   providers: [
     {
       provide: MikroORM,
@@ -44,7 +55,10 @@ import { TicketService } from './ticket/ticket.service.js';
     MergeService,
     SplitService,
     TicketQueries,
+    ParticipantService,
+    TagService,
     ClocksQueries,
+    TicketList,
     DirectoryService,
     PolicyQueries,
     Sweeper,

@@ -15,6 +15,7 @@ import {
 } from '#domain';
 import { Type } from 'class-transformer';
 import {
+  ArrayMaxSize,
   IsArray,
   IsBoolean,
   IsEmail,
@@ -71,6 +72,12 @@ export class TicketView {
 
   @IsString()
   subject: string;
+
+  /** Words of the house to find and group it by, in lower case, sorted. Always empty for customers. */
+  @IsOptional()
+  @IsArray()
+  @IsString({ each: true })
+  tags: string[];
 
   @IsIn(CHANNELS)
   channel: Channel;
@@ -215,12 +222,12 @@ export class FieldChangeView {
   @IsString()
   after: string | null;
 
-  /** With `assignee` and `infrastructure`: whose id `before` is. */
+  /** With `assignee`, `infrastructure` and `participants`: whose id `before` is. */
   @IsOptional()
   @IsString()
   beforeName?: string;
 
-  /** With `assignee` and `infrastructure`: whose id `after` is. */
+  /** With `assignee`, `infrastructure` and `participants`: whose id `after` is. */
   @IsOptional()
   @IsString()
   afterName?: string;
@@ -568,9 +575,27 @@ export class GetTicket {
 /** Refuses with `ticket_unknown`, also for a ticket that the viewer may not see. */
 export const getTicket = rpc('tickets.get.v1', GetTicket, TicketAnswer);
 
+/** An instant with its offset, e.g. `2026-03-02T14:00:00+01:00`. */
+export const INSTANT = /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
+
+const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+
+/** A person's id, or an address. */
+export const PERSON_OR_ADDRESS = new RegExp(`^(${UUID}|[^\\s@\\0]+@[^\\s@\\0]+)$`);
+
+/** All that is named must hold. */
 export class ListTickets {
   @IsUUID()
   viewerId: string;
+
+  /**
+   * Words that all occur in subject, messages, names, addresses or number; for employees also in notes and comments.
+   * "In quotes" they follow each other, -this one must not occur, the last one may be the beginning of a word.
+   */
+  @IsOptional()
+  @IsString()
+  @MaxLength(200)
+  q?: string;
 
   @IsOptional()
   @IsIn(STATUSES, { each: true })
@@ -589,6 +614,51 @@ export class ListTickets {
   @IsOptional()
   @IsInt()
   number?: number;
+
+  @IsOptional()
+  @IsUUID()
+  organisationId?: string;
+
+  @IsOptional()
+  @IsUUID()
+  infrastructureId?: string;
+
+  /** A person's id, or the address of anybody. */
+  @IsOptional()
+  @Matches(PERSON_OR_ADDRESS)
+  @MaxLength(320)
+  reporter?: string;
+
+  /** True: the resolve promise is broken and the ticket is not closed, at this instant. False: all others. */
+  @IsOptional()
+  @IsBoolean()
+  overdue?: boolean;
+
+  /** Created at this instant or later. */
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @Matches(INSTANT)
+  createdAfter?: string;
+
+  /** Created before this instant. */
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @Matches(INSTANT)
+  createdBefore?: string;
+
+  /** Last changed at this instant or later. */
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @Matches(INSTANT)
+  updatedAfter?: string;
+
+  /** Employees only: tickets that have all of these tags. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(30)
+  @IsString({ each: true })
+  @MaxLength(255, { each: true })
+  tag?: string[];
 
   /** Continue after this cursor (from the page before). */
   @IsOptional()
@@ -614,7 +684,10 @@ export class TicketPage {
   next: string | null;
 }
 
-/** Newest first, stable while tickets come and go. Refuses with `viewer_unknown` or `cursor_invalid`. */
+/**
+ * Newest first, stable while tickets come and change. Refuses with `viewer_unknown`, `cursor_invalid`, `employees_only` (a
+ * customer who names tags) or `search_words_required` (nothing in `q` that must occur).
+ */
 export const listTickets = rpc('tickets.list.v1', ListTickets, TicketPage);
 
 export class AttachmentView {

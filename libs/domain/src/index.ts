@@ -13,6 +13,7 @@ export * from './told.js';
 export * from './view.js';
 export * from './terms.js';
 export * from './history.js';
+export * from './tags.js';
 export * from './ledger.js';
 export * from './priority.js';
 export * from './relations.js';

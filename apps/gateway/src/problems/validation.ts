@@ -8,10 +8,15 @@ import { validationFailed } from './problem-error.js';
 /** class-validator's rules as codes. The order tells which one to name when a value breaks several. */
 const CODE_OF_RULE: Readonly<Record<string, string>> = {
   whitelistValidation: 'unknown_field',
+  isArray: 'list_expected',
   isString: 'string_expected',
   isInt: 'integer_expected',
   isNumber: 'number_expected',
   nestedValidation: 'object_expected',
+  isObject: 'object_expected',
+  arrayMinSize: 'too_few',
+  arrayMaxSize: 'too_many',
+  arrayUnique: 'repeated',
   unknownValue: 'object_expected',
   isNotEmpty: 'required',
   isUuid: 'uuid_invalid',

@@ -46,7 +46,13 @@ export class TicketsController {
     return answer;
   }
 
-  /** List tickets, newest first. Customers see those of their organisation. */
+  /**
+   * List or search tickets, newest first. Customers see those of their organisation, their own, and those
+   * that are shared with them.
+   *
+   * @remarks Everything that is named must hold. Pages are stable: tickets that come or change meanwhile neither repeat nor
+   * vanish.
+   */
   @Get()
   @ApiProblems(401, 422, 503, 504)
   async listTickets(@CurrentCaller() caller: Caller, @Query(ValidPipe) query: TicketQuery): Promise<TicketPage> {

@@ -15,7 +15,6 @@ export class Infrastructures extends Migration {
         add foreign key (parent_id, organisation_id) references tickets.infrastructure (id, organisation_id),
         add check (parent_id <> id);
       create index infrastructure_parent on tickets.infrastructure (parent_id);
-      create index ticket_infrastructure on tickets.ticket (infrastructure_id, number desc) where status <> 'closed';
 
       create table tickets.priority_rule (
         position integer primary key,

@@ -8,7 +8,7 @@
 import { isRefused, refuse, type AddMessage, type Refused, type TicketView } from '#contracts';
 import { sqlOf } from '#platform';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { maySee } from './access.js';
+import { maySee, shownTo } from './access.js';
 import { mergedInto } from './merged-tickets.js';
 import type { Ticket } from './ticket.entity.js';
 import type { Opened, TicketService } from './ticket.service.js';
@@ -71,8 +71,9 @@ export async function addressed(
 
 /** The ticket as the actor may see it: a target that is none of theirs stays hidden behind the ticket that they named. */
 export function viewForActor({ opened, named }: Addressed): TicketView {
-  if (maySee(opened.actor, opened.row)) return opened.writer.view();
-  return { ...named.writer.view(), mergedInto: null };
+  const { actor, row, surroundings } = opened;
+  const visible = maySee(actor, row, surroundings.participants.get(row.id) ?? []);
+  return shownTo(actor.kind, visible ? opened.writer.view() : { ...named.writer.view(), mergedInto: null });
 }
 
 /** Who may write on a ticket may write on what it is merged into. */

@@ -15,17 +15,19 @@ import {
   type AcceptMail,
   type AcceptMailResult,
   type AuthorView,
+  type FieldChangeView,
   type IncomingMail,
 } from '#contracts';
-import { applyMessage, type Reporter } from '#domain';
-import { ENV, isUniqueViolation, sqlOf } from '#platform';
+import { applyMessage } from '#domain';
+import { isUniqueViolation, sqlOf } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
 import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
-import type { TicketsEnv } from '../env.js';
 import { readPriorities, type Priorities } from '../directory/priorities.js';
 import { PolicyStore } from '../sla/policy.store.js';
-import { recipientsOf } from './recipients.js';
+import { maySee } from './access.js';
+import { storeParticipant } from './participant.service.js';
+import { changeOf, newParticipant, type Participant } from './participants.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { nextNumbers, TicketService } from './ticket.service.js';
@@ -39,7 +41,6 @@ const MAX_EVENT_TEXT = 100_000;
 export class IncomingMailService {
   constructor(
     @Inject(MikroORM) private readonly orm: MikroORM,
-    @Inject(ENV) private readonly env: TicketsEnv,
     private readonly tickets: TicketService,
     private readonly policies: PolicyStore,
   ) {}
@@ -72,8 +73,8 @@ export class IncomingMailService {
   private async acceptOne(em: EntityManager, batch: Batch, mail: IncomingMail, number: number): Promise<AcceptedMail> {
     const sender = batch.personByEmail(mail.from.email);
     const found = batch.find(mail);
-    if (found && sender && (await batch.mayAppend(sender, found.row, found.named))) {
-      const appended = this.append(em, batch, mail, sender, found.row);
+    if (found && sender && batch.mayAppend(sender, found.row, found.named)) {
+      const appended = await this.append(em, batch, mail, sender, found.row);
       if (appended) return answer(mail, 'appended', found.row, found.rule);
     }
     const row = await this.openTicket(em, batch, mail, sender, number, found?.named.number ?? null);
@@ -81,7 +82,13 @@ export class IncomingMailService {
   }
 
   /** @returns false when the ticket was closed too long ago to go on with it */
-  private append(em: EntityManager, batch: Batch, mail: IncomingMail, sender: DirectoryPerson, row: Ticket): boolean {
+  private async append(
+    em: EntityManager,
+    batch: Batch,
+    mail: IncomingMail,
+    sender: DirectoryPerson,
+    row: Ticket,
+  ): Promise<boolean> {
     const surroundings = batch.surroundingsOf(row);
     const { now, people } = surroundings;
     const writer = this.tickets.writer(em, row, surroundings);
@@ -95,11 +102,13 @@ export class IncomingMailService {
       { now, people: lookup(people) },
     );
     if (accepted.effect === 'follow_up') return false;
+    const joined = await batch.join(sender, row);
     writer.apply(accepted);
     const author: AuthorView = { personId: sender.id, name: mail.from.name || sender.name, email: sender.email };
     const kind = visibility === 'public' ? 'message' : 'note';
-    const entry = this.writeMail(em, writer, mail, author, kind, writer.named(accepted.changes), accepted.fixes);
-    const told = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
+    const changes = [...writer.named(accepted.changes), ...joined];
+    const entry = this.writeMail(em, writer, mail, author, kind, changes, accepted.fixes);
+    const words = mail.automatic ? 'automatic_message' : 'message';
     writer.rememberMail(mail.messageId);
     writer.publish(
       ticketMessageAdded,
@@ -110,7 +119,7 @@ export class IncomingMailService {
         effect: accepted.effect,
       },
       author,
-      visibility === 'public' ? told.filter((one) => one.email !== sender.email) : [],
+      writer.recipients(visibility === 'public' ? words : 'note', accepted.told, author),
     );
     batch.remember(mail, row);
     return true;
@@ -238,6 +247,7 @@ class Batch {
       ],
       organisations: [...senders.map((sender) => sender.organisation_id), ...rows.map((row) => row.organisationId)],
       infrastructures: rows.map((row) => row.infrastructureId),
+      tickets: rows.map((row) => row.id),
     });
     const infrastructures = await infrastructuresOf(em, [...surroundings.organisations.keys()]);
     for (const { id, name } of infrastructures) surroundings.infrastructures.set(id, name);
@@ -284,27 +294,32 @@ class Batch {
   }
 
   /** Who may write on a ticket may write on what it is merged into. */
-  async mayAppend(sender: DirectoryPerson, row: Ticket, named: Ticket): Promise<boolean> {
-    return (await this.mayWrite(sender, row)) || (named !== row && (await this.mayWrite(sender, named)));
+  mayAppend(sender: DirectoryPerson, row: Ticket, named: Ticket): boolean {
+    return sender.active && [row, named].some((one) => this.mayWrite(sender, one));
   }
 
-  private async mayWrite(sender: DirectoryPerson, row: Ticket): Promise<boolean> {
-    if (!sender.active) return false;
-    if (sender.kind === 'employee' || sender.id === row.reporter.personId) return true;
-    if (sender.email === row.reporter.email?.toLowerCase()) return true;
-    const { rowCount } = await sqlOf(this.em).query(
-      'select 1 from tickets.participant where ticket_id = $1 and person_id = $2',
-      [row.id, sender.id],
-    );
-    if (rowCount === 1) return true;
-    if (sender.organisationId === null || sender.organisationId !== row.organisationId) return false;
-    // a colleague who joins in is kept informed from now on
-    await this.em.flush();
-    await sqlOf(this.em).query(
-      'insert into tickets.participant (ticket_id, person_id) values ($1, $2) on conflict do nothing',
-      [row.id, sender.id],
-    );
-    return true;
+  private mayWrite(sender: DirectoryPerson, row: Ticket): boolean {
+    return isReporter(sender, row) || this.follows(sender, row) || maySee(sender, row, []);
+  }
+
+  private follows({ id }: DirectoryPerson, row: Ticket): boolean {
+    return this.participantsOf(row).some(({ personId }) => personId === id);
+  }
+
+  /** A colleague of the reporter who joins in is kept informed from now on. @returns what that changed */
+  async join(sender: DirectoryPerson, row: Ticket): Promise<FieldChangeView[]> {
+    const isColleague = sender.kind === 'customer' && maySee(sender, row, []) && !isReporter(sender, row);
+    if (!isColleague || this.follows(sender, row)) return [];
+    await this.em.flush(); // the ticket may be of this very batch
+    const { id: personId, ...person } = sender;
+    const joined = newParticipant({ personId, ...person });
+    await storeParticipant(this.em, row.id, joined);
+    this.surroundings.participants.set(row.id, [...this.participantsOf(row), joined]);
+    return [changeOf(null, joined)];
+  }
+
+  private participantsOf(row: Ticket): readonly Participant[] {
+    return this.surroundings.participants.get(row.id) ?? [];
   }
 
   onlyInfrastructureOf(organisationId: string | null): string | null {
@@ -314,6 +329,11 @@ class Batch {
   surroundingsOf(row: Ticket): Surroundings {
     return { ...this.surroundings, now: Math.max(this.surroundings.now, row.updatedAt) };
   }
+}
+
+/** A reporter whom the directory did not know is known by the address. */
+function isReporter({ id, email }: DirectoryPerson, { reporter }: Ticket): boolean {
+  return id === reporter.personId || email === reporter.email?.toLowerCase();
 }
 
 /** The infrastructures of these organisations; `only` marks one that is its organisation's only one. */

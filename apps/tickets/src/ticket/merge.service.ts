@@ -23,15 +23,13 @@ import {
   type Reporter,
   type Status,
 } from '#domain';
-import { ENV, sqlOf } from '#platform';
+import { sqlOf } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
-import type { TicketsEnv } from '../env.js';
 import { PolicyStore } from '../sla/policy.store.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { instantOf, isoInstant } from './instant.type.js';
 import { lockForEmployee, lockPair } from './pair.js';
-import { recipientsOf } from './recipients.js';
 import { lookup } from './surroundings.js';
 import { stateOf, type Ticket } from './ticket.entity.js';
 import { authorOf, TicketService, type Opened } from './ticket.service.js';
@@ -40,7 +38,6 @@ import { authorOf, TicketService, type Opened } from './ticket.service.js';
 export class MergeService {
   constructor(
     @Inject(MikroORM) private readonly orm: MikroORM,
-    @Inject(ENV) private readonly env: TicketsEnv,
     private readonly tickets: TicketService,
     private readonly policies: PolicyStore,
   ) {}
@@ -103,19 +100,13 @@ export class MergeService {
   }
 
   /** The state that follows from the merge, or from its undoing, and the merge itself are one change. */
-  private write(
-    { row, actor, surroundings, writer }: Opened,
-    decided: Accepted,
-    merge: FieldChangeView,
-    comment: string,
-  ) {
+  private write({ actor, writer }: Opened, decided: Accepted, merge: FieldChangeView, comment: string) {
     writer.apply(decided);
     const author = authorOf(actor);
     const { fixes, told } = decided;
     const changes = [...writer.named(decided.changes), merge];
     writer.entry({ kind: 'change', text: comment, changes, fixes }, author);
-    const recipients = recipientsOf(told, row.reporter as Reporter, surroundings.people, this.env.TEAM_ADDRESS);
-    writer.publish(ticketUpdated, { changes, fixes, comment }, author, recipients);
+    writer.publish(ticketUpdated, { changes, fixes, comment }, author, writer.recipients('update', told, author));
   }
 }
 
@@ -141,11 +132,11 @@ function mergeable(row: Ticket): Mergeable {
   };
 }
 
-/** The reporter hears of the target from now on. @returns whether that is new */
+/** The reporter hears of the target from now on, which is not shared with them. @returns whether that is new */
 async function addReporter(em: EntityManager, { reporter }: Ticket, target: Ticket): Promise<boolean> {
   if (reporter.personId == null || reporter.personId === target.reporter.personId) return false;
   const { rowCount } = await sqlOf(em).query(
-    'insert into tickets.participant (ticket_id, person_id) values ($1, $2) on conflict do nothing',
+    `insert into tickets.participant (ticket_id, person_id, told_only) values ($1, $2, true) on conflict do nothing`,
     [target.id, reporter.personId],
   );
   return rowCount === 1;

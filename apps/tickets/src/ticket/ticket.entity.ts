@@ -88,6 +88,8 @@ const TicketSchema = defineEntity({
     policyVersion: p.integer(),
 
     subject: p.text(),
+    /** Sorted, each once. */
+    tags: p.array().columnType('text[]'),
     organisationId: p.uuid().nullable(),
     updatedAt: instant(),
     /** When time alone will next change something: a due clock or the end of a suspension. */

@@ -23,6 +23,7 @@ import {
 import { Handles } from '#platform';
 import { Controller } from '@nestjs/common';
 import { IncomingMailService } from './incoming-mail.service.js';
+import { TicketList } from './ticket.list.js';
 import { TicketQueries } from './ticket.queries.js';
 import { TicketService } from './ticket.service.js';
 
@@ -33,6 +34,7 @@ export class TicketHandlers {
     private readonly tickets: TicketService,
     private readonly mail: IncomingMailService,
     private readonly queries: TicketQueries,
+    private readonly pages: TicketList,
   ) {}
 
   @Handles(createTicket)
@@ -67,7 +69,7 @@ export class TicketHandlers {
 
   @Handles(listTickets)
   async list(request: ListTickets) {
-    return this.queries.list(request);
+    return this.pages.page(request);
   }
 
   @Handles(getTimeline)

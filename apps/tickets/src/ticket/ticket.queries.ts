@@ -1,4 +1,4 @@
-/** The reading side: one statement a question, straight to the view. */
+/** The reading side of one ticket: one statement a question, straight to the view. */
 import {
   refuse,
   type BlobReference,
@@ -6,10 +6,8 @@ import {
   type GetRawMail,
   type GetTicket,
   type GetTimeline,
-  type ListTickets,
   type Refused,
   type TicketAnswer,
-  type TicketPage,
   type TicketView,
   type TimelineEntryView,
   type TimelinePage,
@@ -19,7 +17,7 @@ import { poolOf, type Sql } from '#platform';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { PolicyStore } from '../sla/policy.store.js';
-import { MAY_SEE } from './access.js';
+import { MAY_SEE, shownTo } from './access.js';
 import { instantOf, isoInstant } from './instant.type.js';
 import { mergedInto, withoutHiddenTargets } from './merged-tickets.js';
 import { TICKET_COLUMNS, factsOf, type TicketRow } from './ticket.row.js';
@@ -41,14 +39,11 @@ const PUBLIC_FIELDS: string[] = [
   'resolutionEta',
 ] satisfies FieldChange['field'][];
 
-/** PostgreSQL's integer. */
-const MAX_NUMBER = 2_147_483_647;
-
-const viewerUnknown = () => refuse({ field: 'viewerId', code: 'viewer_unknown', message: 'the account is not active' });
 const ticketUnknown = () => refuse({ field: 'ticketId', code: 'ticket_unknown', message: 'there is no such ticket' });
 const cursorInvalid = () => refuse({ field: 'after', code: 'cursor_invalid', message: 'not a cursor of this list' });
 
-const FROM_TICKET = `
+/** `t` with its names. */
+export const FROM_TICKET = `
   tickets.ticket t
   left join tickets.person assignee on assignee.id = t.assignee_id
   left join tickets.organisation organisation on organisation.id = t.organisation_id
@@ -68,43 +63,14 @@ export class TicketQueries implements OnModuleInit {
   }
 
   async get({ viewerId, ticketId }: GetTicket): Promise<TicketAnswer | Refused> {
-    const { rows } = await this.sql.query<TicketRow>({
+    const { rows } = await this.sql.query<TicketRow & { viewer_kind: PersonKind }>({
       name: 'get-ticket',
-      text: `select ${TICKET_COLUMNS} from tickets.person v, ${FROM_TICKET}
+      text: `select ${TICKET_COLUMNS}, v.kind as viewer_kind from tickets.person v, ${FROM_TICKET}
              where v.id = $1 and t.id = $2 and ${MAY_SEE}`,
       values: [viewerId, ticketId],
     });
     const row = rows[0];
-    return row ? { ticket: (await this.views([row], viewerId))[0]! } : ticketUnknown();
-  }
-
-  async list(query: ListTickets): Promise<TicketPage | Refused> {
-    const after = query.after === undefined ? null : Number(query.after);
-    if (after !== null && !(Number.isInteger(after) && after > 0 && after <= MAX_NUMBER)) return cursorInvalid();
-    const viewer = await this.viewer(query.viewerId);
-    if (!viewer) return viewerUnknown();
-    const conditions: string[] = [];
-    const values: unknown[] = [];
-    const where = (condition: (placeholder: string) => string, value: unknown): void => {
-      values.push(value);
-      conditions.push(condition(`$${values.length}`));
-    };
-    if (viewer.kind === 'customer') {
-      where((p) => `(t.reporter_person_id = ${p} or t.organisation_id = $${values.length + 1})`, viewer.id);
-      values.push(viewer.organisation_id);
-    }
-    if (after !== null) where((p) => `t.number < ${p}`, after);
-    if (query.number !== undefined) where((p) => `t.number = ${p}`, query.number);
-    if (query.status) where((p) => `t.status = any(${p})`, query.status);
-    if (query.priority) where((p) => `t.priority = any(${p})`, query.priority);
-    if (query.assignee === 'none') conditions.push('t.assignee_id is null');
-    else if (query.assignee) where((p) => `t.assignee_id = ${p}`, query.assignee);
-    const text = `select ${TICKET_COLUMNS} from ${FROM_TICKET}
-       ${conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''}
-       order by t.number desc limit ${query.limit + 1}`;
-    const { rows } = await this.sql.query<TicketRow>(text, values);
-    const items = await this.views(rows.slice(0, query.limit), viewer.id);
-    return { items, next: rows.length > query.limit ? String(items.at(-1)!.number) : null };
+    return row ? { ticket: (await this.views([row], { id: viewerId, kind: row.viewer_kind }))[0]! } : ticketUnknown();
   }
 
   async timeline({ viewerId, ticketId, after, limit }: GetTimeline): Promise<TimelinePage | Refused> {
@@ -173,19 +139,11 @@ export class TicketQueries implements OnModuleInit {
     return { sha256, name: `${entryId}.eml`, type: 'message/rfc822', size: Number(row.raw_size) };
   }
 
-  private async views(rows: TicketRow[], viewerId: string): Promise<TicketView[]> {
+  async views(rows: TicketRow[], viewer: Viewer): Promise<TicketView[]> {
     await this.policies.learn(rows.map((row) => row.policy_version));
     const views = rows.map((row) => ticketView(factsOf(row), this.policies.of(row.policy_version), instantOf(row.now)));
-    return withoutHiddenTargets(this.sql, viewerId, views);
-  }
-
-  private async viewer(id: string) {
-    const { rows } = await this.sql.query<{ id: string; kind: PersonKind; organisation_id: string | null }>({
-      name: 'viewer',
-      text: 'select id, kind, organisation_id from tickets.person where id = $1 and active',
-      values: [id],
-    });
-    return rows[0];
+    const shown = views.map((view) => shownTo(viewer.kind, view));
+    return withoutHiddenTargets(this.sql, viewer.id, shown);
   }
 
   /** What kind of person looks at the ticket; undefined when they may not. */
@@ -197,6 +155,11 @@ export class TicketQueries implements OnModuleInit {
     });
     return rows[0]?.kind;
   }
+}
+
+interface Viewer {
+  id: string;
+  kind: PersonKind;
 }
 
 interface EntryRow {

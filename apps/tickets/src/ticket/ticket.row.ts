@@ -51,6 +51,7 @@ export interface TicketRow extends ClockColumns<'assign'>, ClockColumns<'resolve
   estimate_by_person_id: string;
   policy_version: number;
   subject: string;
+  tags: string[];
   updated_at: string;
   follow_up_of: number | null;
   merged_into: number | null;
@@ -89,6 +90,7 @@ export function factsOf(row: TicketRow): TicketFacts {
         : { at: instantOf(row.estimate_at), reason: row.estimate_reason, byPersonId: row.estimate_by_person_id },
     policyVersion: row.policy_version,
     subject: row.subject,
+    tags: row.tags,
     updatedAt: instantOf(row.updated_at),
     followUpOf: row.follow_up_of,
     mergedInto: row.merged_into,

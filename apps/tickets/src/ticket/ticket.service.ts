@@ -15,7 +15,6 @@ import {
   type MessageResult,
   type NewTicket,
   type PreviewUpdate,
-  type Recipient,
   type Refused,
   type TicketAnswer,
   type UpdatePreview,
@@ -45,7 +44,6 @@ import { addressed, viewForActor, withMoreRows } from './addressed.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { instantOfIso } from './instant.type.js';
 import { tellChildren } from './outage.js';
-import { distinct, recipientsOf } from './recipients.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { TicketWriter } from './ticket.writer.js';
@@ -126,9 +124,8 @@ export class TicketService {
     return inIdempotentTransaction(this.orm.em.fork(), request, async (em) => {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
-      const { row, actor, surroundings, writer } = opened;
+      const { row, actor, writer } = opened;
       if (row.mergedInto != null) return ticketMerged(row);
-      const { people } = surroundings;
       const accepted = this.decide(opened, request);
       if ('refusals' in accepted) {
         return Object.assign(refuse(...accepted.refusals), { currentVersion: row.version });
@@ -144,7 +141,7 @@ export class TicketService {
       const { fixes } = accepted;
       const changes = writer.named(accepted.changes);
       writer.entry({ kind: 'change', text: comment, changes, fixes }, author);
-      const recipients = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
+      const recipients = writer.recipients('update', accepted.told, author);
       writer.publish(ticketUpdated, { changes, fixes, comment }, author, recipients);
       return { ticket: writer.view(), changed: true, fixes };
     });
@@ -158,7 +155,7 @@ export class TicketService {
     try {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
-      const { row, actor, surroundings, writer } = opened;
+      const { row, actor, writer } = opened;
       if (actor.kind !== 'employee') return refuse(forEmployees(''));
       if (row.mergedInto != null) return ticketMerged(row);
       const before = writer.view();
@@ -172,7 +169,6 @@ export class TicketService {
         return { ...nothing, accepted: true, refusals: [], after: writer.view() };
       }
       writer.apply(accepted);
-      const { people } = surroundings;
       return {
         accepted: true,
         refusals: [],
@@ -181,7 +177,7 @@ export class TicketService {
         fixes: accepted.fixes,
         before,
         after: writer.view(),
-        recipients: recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS),
+        recipients: writer.recipients('update', accepted.told, authorOf(actor)),
       };
     } finally {
       await em.rollback();
@@ -241,9 +237,7 @@ export class TicketService {
       const { fixes, effect } = accepted;
       const changes = writer.named(accepted.changes);
       const entry = writer.entry({ kind: 'message', text, visibleText: text, changes, fixes }, author);
-      const told = recipientsOf(accepted.told, row.reporter as Reporter, people, this.env.TEAM_ADDRESS);
-      const readers = actor.kind === 'employee' ? await participantsOf(em, row.id) : [];
-      const recipients = distinct([...told, ...readers]).filter((one) => one.email !== actor.email);
+      const recipients = writer.recipients('message', accepted.told, author);
       writer.publish(ticketMessageAdded, { entryId: entry.id, visibility: 'public', text, effect }, author, recipients);
       await tellChildren(em, { tickets: this, policies: this.policies }, opened, childIds, text);
       const children = childIds.length > 0 ? { children: childIds.length } : {};
@@ -276,6 +270,7 @@ export class TicketService {
     const row = em.create(Ticket, {
       ...state,
       subject: opening.subject,
+      tags: [],
       organisationId: opening.organisationId,
       updatedAt: now,
       nextTimerAt: nextTimerAt(state, policy),
@@ -312,12 +307,17 @@ export class TicketService {
     return entry.id;
   }
 
-  private openFollowUp(em: EntityManager, row: Ticket, actor: DirectoryPerson, surroundings: Surroundings) {
-    return this.open(em, surroundings, {
+  /** Somebody of another organisation, with whom the ticket was shared, gets one of their own organisation. */
+  private async openFollowUp(em: EntityManager, row: Ticket, actor: DirectoryPerson, surroundings: Surroundings) {
+    const isGuest = !maySee(actor, row, []);
+    const known = isGuest
+      ? await readSurroundings(em, { people: [actor.id], organisations: [actor.organisationId] })
+      : surroundings;
+    return this.open(em, known, {
       reporter: { personId: actor.id, name: actor.name, email: actor.email },
       channel: 'portal',
-      organisationId: row.organisationId ?? null,
-      infrastructureId: row.infrastructureId ?? null,
+      organisationId: (isGuest ? actor.organisationId : row.organisationId) ?? null,
+      infrastructureId: isGuest ? null : (row.infrastructureId ?? null),
       priority: null,
       subject: row.subject,
       mailbox: row.mailbox,
@@ -339,10 +339,11 @@ export class TicketService {
       people: [actorId, named.assignee, row?.assigneeId, row?.reporter.personId],
       organisations: [row?.organisationId],
       infrastructures: [named.infrastructure, row?.infrastructureId],
+      tickets: [row?.id],
     });
     const actor = surroundings.people.get(actorId);
     if (!actor?.active) return actorUnknown();
-    if (!row || !mayOpen(actor, row)) return ticketUnknown();
+    if (!row || !mayOpen(actor, row, surroundings.participants.get(row.id) ?? [])) return ticketUnknown();
     // time goes on while a row is waited for, but never backwards on the row
     surroundings.now = Math.max(surroundings.now, row.updatedAt);
     const writer = this.writer(em, row, surroundings);
@@ -453,13 +454,4 @@ async function organisationOfDomain(em: EntityManager, email: string): Promise<s
     [email.slice(email.lastIndexOf('@') + 1)],
   );
   return rows[0]?.id ?? null;
-}
-
-async function participantsOf(em: EntityManager, ticketId: string): Promise<Recipient[]> {
-  const { rows } = await sqlOf(em).query<Pick<DirectoryPerson, 'kind' | 'name' | 'email'>>(
-    `select kind, name, email from tickets.participant join tickets.person on person.id = person_id
-     where ticket_id = $1 and active`,
-    [ticketId],
-  );
-  return rows.map((person) => ({ role: 'participant', ...person }));
 }

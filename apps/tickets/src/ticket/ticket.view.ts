@@ -5,6 +5,7 @@ import { isoInstant } from './instant.type.js';
 /** A ticket with what only the shell knows of it: names, subject, links. */
 export interface TicketFacts extends TicketState {
   subject: string;
+  tags: string[];
   updatedAt: Instant;
   followUpOf: number | null;
   mergedInto: number | null;
@@ -13,7 +14,7 @@ export interface TicketFacts extends TicketState {
   assignee: Reference | null;
 }
 
-/** The ticket as everybody outside sees it at `now`, settled up to then whether or not the sweeper was there. */
+/** The ticket as employees see it at `now`, settled up to then whether or not the sweeper was there; see `shownTo`. */
 export function ticketView(facts: TicketFacts, policy: Policy, now: Instant): TicketView {
   const clocks = clocksView(facts, policy, now);
   return {
@@ -21,6 +22,7 @@ export function ticketView(facts: TicketFacts, policy: Policy, now: Instant): Ti
     number: facts.number,
     version: clocks.version,
     subject: facts.subject,
+    tags: facts.tags,
     channel: facts.channel,
     reporter: facts.reporter,
     organisation: facts.organisation,

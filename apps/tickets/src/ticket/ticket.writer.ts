@@ -26,6 +26,7 @@ import {
   type Instant,
   type Policy,
   type Settlement,
+  type Told,
   type Ticket as TicketState,
 } from '#domain';
 import { currentContext } from '#platform';
@@ -33,6 +34,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import { OutboxEvent } from '../outbox/outbox.entity.js';
 import { isoInstant } from './instant.type.js';
+import { recipientsOfFact, type Fact } from './participants.js';
 import { recipientsOf } from './recipients.js';
 import type { PolicyStore } from '../sla/policy.store.js';
 import { lookup, named, type Surroundings } from './surroundings.js';
@@ -202,6 +204,7 @@ export class TicketWriter {
       {
         ...state,
         subject: this.row.subject,
+        tags: this.row.tags,
         updatedAt: this.row.updatedAt,
         followUpOf: this.row.followUpOf ?? null,
         mergedInto: this.row.mergedInto ?? null,
@@ -212,6 +215,13 @@ export class TicketWriter {
       this.policies.of(state.policyVersion),
       now,
     );
+  }
+
+  /** Whom a fact is told: those whom the rules name, and the ticket's participants. */
+  recipients(fact: Fact, told: Told[], author: AuthorView): Recipient[] {
+    const { people, participants } = this.surroundings;
+    const byRules = recipientsOf(told, stateOf(this.row).reporter, people, this.teamAddress);
+    return recipientsOfFact(fact, byRules, participants.get(this.row.id) ?? [], author.email);
   }
 
   /** Keeps the ids of the ticket's mails for the References of its answers: the first and the latest ones. */
@@ -240,7 +250,7 @@ export class TicketWriter {
   ): void {
     const changes = this.named(rest.changes);
     const { people } = this.surroundings;
-    const recipients = recipientsOf(told, before.reporter, people, this.teamAddress);
+    const recipients = this.recipients(type === 'suspension_expired' ? 'update' : 'promise', told, SYSTEM);
     const then = { ticket: this.view(settle(before, this.policy, at, lookup(people)).ticket, at), time: at };
     const text = settlementText(type, percent);
     this.entry({ kind: 'change', at, text, changes, settled: true }, SYSTEM);
