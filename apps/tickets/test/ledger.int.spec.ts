@@ -338,8 +338,6 @@ describe('verify', () => {
       expect.objectContaining({ ticket: ticket.number, field: 'history', error: 'a history begins with a creation' }),
     ]);
     expect(await row()).toBe(before);
-    await database.query('delete from tickets.timeline_entry where ticket_id = $1', [ticket.id]);
-    await database.query('delete from tickets.ticket where id = $1', [ticket.id]);
   });
 
   it('says how it is used', async () => {

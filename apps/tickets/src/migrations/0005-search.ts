@@ -116,7 +116,8 @@ export class Search extends Migration {
 
       -- One index for each filter that may be rare, in the order of the list.
       create index ticket_status on tickets.ticket (status, number desc);
-      create index ticket_assigned on tickets.ticket (assignee_id, number desc) where assignee_id is not null;
+      drop index tickets.ticket_assignee;
+      create index ticket_assignee on tickets.ticket (assignee_id, status, number desc) where assignee_id is not null;
       create index ticket_unassigned on tickets.ticket (number desc) where assignee_id is null;
       create index ticket_infrastructure on tickets.ticket (infrastructure_id, number desc);
       create index ticket_reporter_email on tickets.ticket (lower(reporter_email), number desc);

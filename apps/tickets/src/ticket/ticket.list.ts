@@ -257,12 +257,14 @@ function selectionOf(query: ListTickets, viewer: Viewer): Selection {
   equal('t.infrastructure_id', query.infrastructureId);
   if (query.reporter?.includes('@')) equal('lower(t.reporter_email)', query.reporter.toLowerCase());
   else equal('t.reporter_person_id', query.reporter);
-  if (query.assignee === 'none') selection.and('t.assignee_id is null');
-  else equal('t.assignee_id', query.assignee);
+  const ofSomebody = query.assignee !== undefined && query.assignee !== 'none';
+  if (ofSomebody) equal('t.assignee_id', query.assignee);
+  else if (query.assignee === 'none') selection.and('t.assignee_id is null');
   if (query.tag) selection.and(`(t.tags <> '{}' and t.tags @> ${selection.value(query.tag.map(normalTag))}::text[])`);
   if (query.priority) selection.and(`t.priority = any(${selection.value(query.priority)})`);
-  const statuses = new Set(query.status);
-  if (statuses.size > 0 && statuses.size < STATUSES.length) {
+  const statuses = new Set(query.status?.length ? query.status : STATUSES);
+  // what somebody has open is little beside what they have closed, and has an index by status
+  if (ofSomebody || statuses.size < STATUSES.length) {
     selection.oneOf([...statuses].map((status) => `t.status = ${selection.value(status)}`));
   }
   if (query.createdAfter !== undefined) {
