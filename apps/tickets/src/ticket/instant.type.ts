@@ -37,5 +37,12 @@ export function isoInstant(instant: Instant): string {
 /** @returns NaN for what is no ISO 8601 instant with an offset; null for null */
 export function instantOfIso(text: string | null): Instant | null {
   if (text === null) return null;
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/.test(text) ? instantOf(text) : NaN;
+  const [, day] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)$/.exec(text) ?? [];
+  return day !== undefined && isDay(day) ? instantOf(text) : NaN;
+}
+
+/** Date takes the 30th of February for the 2nd of March. */
+function isDay(day: string): boolean {
+  const instant = instantOf(day);
+  return !Number.isNaN(instant) && isoInstant(instant).startsWith(day);
 }

@@ -146,7 +146,7 @@ export class TicketService {
     });
   }
 
-  /** The full result of an update that does not happen. */
+  /** The full result of an update that does not happen: it is carried out and rolled back. */
   async preview(request: PreviewUpdate): Promise<UpdatePreview | Refused> {
     await this.policies.refresh();
     const em = this.orm.em.fork();
@@ -163,7 +163,11 @@ export class TicketService {
       if ('refusals' in accepted) {
         return { ...nothing, accepted: false, refusals: accepted.refusals, after: before };
       }
-      if (!accepted.changed) return { ...nothing, accepted: true, refusals: [], after: before };
+      if (!accepted.changed) {
+        this.addNote(em, opened, request.change.comment ?? '');
+        return { ...nothing, accepted: true, refusals: [], after: writer.view() };
+      }
+      writer.apply(accepted);
       return {
         accepted: true,
         refusals: [],
@@ -171,7 +175,7 @@ export class TicketService {
         changes: writer.named(accepted.changes),
         fixes: accepted.fixes,
         before,
-        after: writer.view(accepted.ticket),
+        after: writer.view(),
         recipients: writer.recipients('update', accepted.told, authorOf(actor)),
       };
     } finally {

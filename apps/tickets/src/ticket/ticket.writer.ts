@@ -83,8 +83,10 @@ export class TicketWriter {
   /** Brings the ticket up to this instant, as far as time alone goes. @returns what time has done */
   settle(until: Instant = this.surroundings.now): Settlement[] {
     const settled = settle(stateOf(this.row), this.policy, until, lookup(this.surroundings.people));
+    // a timer that went off for nothing is set anew, or it would go off for ever
+    const wentOff = (this.row.nextTimerAt ?? Infinity) <= until;
     // what counting anew has broken is due before the change, but time never goes backwards on the row
-    if (settled.settlements.length > 0) this.apply(settled, Math.max(until, this.row.updatedAt));
+    if (wentOff || settled.settlements.length > 0) this.apply(settled, Math.max(until, this.row.updatedAt));
     return settled.settlements;
   }
 
