@@ -93,6 +93,18 @@ export const MUTANTS: Mutant[] = [
       'return 2 * clock.consumedSeconds + elapsed',
     ],
     ['what was consumed before is forgotten', 'seconds - clock.consumedSeconds, 0', 'seconds, 0', 'settle.spec'],
+
+    [
+      'an overdue clock is due in the future',
+      'return subtract(calendar, clock.runningSince, -left);',
+      'return add(calendar, clock.runningSince, -left);',
+    ],
+    [
+      'capped, an escalation grants the target',
+      'rebase(clock, target.newSeconds, left, now)',
+      'rebase(clock, target.newSeconds, target.newSeconds, now)',
+      'clock.prop',
+    ],
   ]),
   ...slips('settle.ts', 'settle.spec', [
     ['an answer at the due time is late', 'noticedFrom: due + 1,', 'noticedFrom: due,', 'sla-examples'],
@@ -133,6 +145,13 @@ export const MUTANTS: Mutant[] = [
       'the clocks of a suspended ticket break',
       'if (ticket.suspension) return expiry',
       'if (ticket.suspension && ticket.suspension.until < 0) return expiry',
+      'ticket.prop',
+    ],
+
+    [
+      'the end of a suspension is no change',
+      'const changed = { ...after, version: ticket.version + 1 };',
+      'const changed = after;',
       'ticket.prop',
     ],
   ]),
@@ -192,6 +211,24 @@ export const MUTANTS: Mutant[] = [
       'newSeconds: after.assignSeconds',
       'newSeconds: after.resolveSeconds',
     ],
+
+    [
+      'nobody has it and the assign promise stays kept',
+      'assignClock: frozen ? freeze(ticket.assignClock) : resume(ticket.assignClock, now) };',
+      'assignClock: ticket.assignClock };',
+    ],
+    [
+      "the resolve clock gets the assign clock's target",
+      'newSeconds: after.resolveSeconds',
+      'newSeconds: after.assignSeconds',
+      'sla-transitions',
+    ],
+    [
+      'a ticket is unassigned and its clock waits for the closing',
+      "if (ticket.status === 'closed') return unassigned;",
+      '',
+      'sla-transitions',
+    ],
   ]),
   ...slips('update.ts', 'update.spec', [
     [
@@ -235,6 +272,36 @@ export const MUTANTS: Mutant[] = [
       "closeResolutionType: cause === 'pending_closed' ? announced : null",
       'closeResolutionType: announced',
     ],
+
+    [
+      'what time did is judged after the change',
+      'const { ticket: settled, settlements } = settle(ticket, policy, now, people);',
+      'const { ticket: settled, settlements } = settle(ticket, policy, -1, people);',
+    ],
+    [
+      'every cause waits as long as for a customer',
+      'policy.defaultSuspensionSeconds[cause]',
+      'policy.defaultSuspensionSeconds.pending_customer',
+      'sla-transitions',
+    ],
+    [
+      'the type of a closed ticket cannot be corrected',
+      'resolutionType: resolutionType ?? ticket.resolutionType }',
+      'resolutionType: ticket.resolutionType }',
+      'sla-transitions',
+    ],
+    [
+      'another cause begins a new suspension',
+      'const unnamedUntil = present?.until ?? now',
+      'const unnamedUntil = now',
+      'sla-transitions',
+    ],
+    [
+      'the actor is told of his own change',
+      'toldOfChanges(settled, updated, changes, people, actor.id)',
+      'toldOfChanges(settled, updated, changes, people, null)',
+      'sla-examples',
+    ],
   ]),
   ...slips('validate.ts', 'update.spec', [
     [
@@ -262,6 +329,50 @@ export const MUTANTS: Mutant[] = [
     ],
     ['who is not active may change', "actor.kind !== 'employee' || !actor.active,", "actor.kind !== 'employee',"],
     ['a forecast of the present second', 'resolutionEta <= now', 'resolutionEta < now'],
+
+    [
+      'a closed ticket gets another priority',
+      'refuse(staysClosed && reprioritised,',
+      'refuse(false,',
+      'sla-transitions',
+    ],
+    [
+      'a closed ticket is suspended',
+      "      ticket.status === 'closed' && status === 'suspended',",
+      '      false,',
+      'sla-transitions',
+    ],
+    [
+      'it closes by itself without a type',
+      "cause === 'pending_closed' && announced === undefined",
+      'false && announced === undefined',
+      'sla-transitions',
+    ],
+    [
+      'the present cause has to be said again',
+      'const cause = suspensionCause ?? ticket.suspension?.cause;',
+      'const cause = suspensionCause;',
+      'sla-transitions',
+    ],
+    [
+      'only the first contradiction is listed',
+      'if (refusals.length > 0) return { refusals };',
+      'if (refusals.length > 0) return { refusals: refusals.slice(0, 1) };',
+      'sla-transitions',
+    ],
+    [
+      'who has left is in charge',
+      "refuse(!person.active, 'assignee_inactive'",
+      "refuse(false, 'assignee_inactive'",
+      'sla-transitions',
+    ],
+    ['parts of a second are rounded up', 'Math.trunc(change.suspendedSeconds)', 'Math.ceil(change.suspendedSeconds)'],
+    [
+      'an open ticket has a time of suspension',
+      "      change.suspendedSeconds !== undefined,\n      'suspended_time_without_suspension',",
+      "      false,\n      'suspended_time_without_suspension',",
+      'sla-transitions',
+    ],
   ]),
   ...slips('message.ts', 'message.spec', [
     [
@@ -277,6 +388,23 @@ export const MUTANTS: Mutant[] = [
     ],
     ['an objection does not stop the closing', " || suspension?.cause === 'pending_closed'", ''],
     ['an answer takes a closed ticket', " && ticket.status !== 'closed' && isActiveEmployee", ' && isActiveEmployee'],
+
+    [
+      'a change is waited for until the customer writes',
+      "return suspension?.cause === 'pending_customer'",
+      "return suspension?.cause === 'pending_customer' || suspension?.cause === 'pending_change'",
+    ],
+    [
+      'a message is no change',
+      'ticket: { ...after, version: settled.version + 1 },\n    settlements,\n    changed: true,\n    changes,',
+      'ticket: after,\n    settlements,\n    changed: true,\n    changes,',
+      'ticket.prop',
+    ],
+    [
+      'a message wakes a ticket that has woken by itself',
+      '  const { ticket: settled, settlements } = settle(ticket, policy, now, people);\n  const effect =',
+      '  const { ticket: settled, settlements } = settle(ticket, policy, -1, people);\n  const effect =',
+    ],
   ]),
   ...slips('told.ts', 'told.spec', [
     ['the actor is told', 'const done = new Set([actor]);', 'const done = new Set<Actor>();'],
@@ -293,6 +421,15 @@ export const MUTANTS: Mutant[] = [
       '',
     ],
     ['absence notices answer each other', 'if (message.automatic) return [];', ''],
+
+    ['one person is told twice', '    done.add(who);\n', ''],
+    ['nobody is warned when the assignee has left', 'return told.length > 0 ? told : [lead];', 'return told;'],
+    [
+      'of a ticket that closed by itself the reporter does not hear',
+      "if (after.status === 'closed') return eachOnce([...assignee(after), reporter], after, people, null);",
+      '',
+    ],
+    ['a change of nothing is told', 'if (changes.length === 0) return [];', '', 'sla-transitions'],
   ]),
   ...slips('view.ts', 'view.spec', [
     [
@@ -319,10 +456,36 @@ export const MUTANTS: Mutant[] = [
       'const settled = settle(ticket, policy, now, () => undefined).ticket;',
       'const settled = settle(ticket, policy, -1, () => undefined).ticket;',
     ],
+
+    [
+      'a closed ticket is still counted',
+      'return isAlive(clock) ? remaining(clock, policy.calendar, now) : null;',
+      'return remaining(clock, policy.calendar, now);',
+      'sla-examples',
+    ],
+    ['a closed ticket was expected never', '  if (closedAt !== null) return closedAt;\n', '', 'sla-examples'],
   ]),
   ...slips('fixes.ts', 'update.spec', [
     ['a named end of a suspension counts as defaulted', ' && named.suspendedSeconds === undefined,', ','],
     ['a named open counts as a fix', ' && named.status === undefined,', ','],
+
+    [
+      'a named assignee counts as a fix',
+      'const assigneeFixed = named.assignee === undefined && ',
+      'const assigneeFixed = ',
+      'sla-transitions',
+    ],
+    [
+      'an assignment counts as a fix of the clock',
+      "before.assignClock.state === 'stopped' && after.assignClock.state !== 'stopped'",
+      'before.assignClock.state !== after.assignClock.state',
+      'sla-transitions',
+    ],
+    [
+      'every reopening clears an assignee who has left',
+      'reopened && assigneeFixed && !isActive(before.assigneeId, people)',
+      'reopened',
+    ],
   ]),
   ...slips('hours.ts', 'calendar.prop', [
     ['the week begins a day late', '((day % 7) + 7) % 7', '((day % 7) + 8) % 7'],
@@ -343,6 +506,14 @@ export const MUTANTS: Mutant[] = [
       'the closing second is open',
       'return Math.min((block.before[opening] ?? 0) + opened,',
       'return Math.max((block.before[opening] ?? 0) + opened,',
+    ],
+
+    ['a promise is due at the next opening', '(before) => before < place', '(before) => before <= place'],
+    [
+      'overlapping hours count twice',
+      'if (last && span.open <= last.close) last.close = Math.max(last.close, span.close);\n    else joined.push(span);',
+      'joined.push(span);',
+      'calendar.spec',
     ],
   ]),
   ...slips('zone.ts', 'calendar.prop', [
@@ -405,6 +576,54 @@ export const MUTANTS: Mutant[] = [
       'the same forecast again has a new reason',
       'resolutionEta === undefined || resolutionEta === (ticket.estimate?.at ?? null)',
       'resolutionEta === undefined',
+    ],
+  ]),
+  ...slips('create.ts', 'sla-examples', [
+    [
+      'who creates a ticket for somebody leaves its clock running',
+      'assignClock: assigneeId === null ? assignClock : stop(assignClock, policy.calendar, now)',
+      'assignClock',
+    ],
+    [
+      "the assign clock starts with the resolve clock's target",
+      'start(assignSeconds, now)',
+      'start(resolveSeconds, now)',
+    ],
+  ]),
+  ...slips('check-calendar.ts', 'calendar.spec', [
+    ['an empty week will do', 'weekly.some(([, intervals]) => intervals.length > 0) ? []', 'weekly.length > 0 ? []'],
+    ['the day does not end at midnight', "(isTime(close) || close === '24:00')", 'isTime(close)'],
+    ['hours that end before they begin will do', ' && wallSeconds(open) < wallSeconds(close);', ';'],
+  ]),
+  ...slips('policy.ts', 'sla-transitions', [
+    ['a third party is waited for as for a customer', 'pending_third_party: 5 * DAY', 'pending_third_party: 3 * DAY'],
+    [
+      'medium is high',
+      'medium: { assignSeconds: 4 * HOUR, resolveSeconds: 24 * HOUR }',
+      'medium: { assignSeconds: HOUR, resolveSeconds: 8 * HOUR }',
+    ],
+  ]),
+  ...slips('relations.ts', 'relations.spec', [
+    [
+      'a ticket has two parents',
+      "link.type === 'child_of' && known.some",
+      "link.type === 'duplicate_of' && known.some",
+    ],
+    [
+      'parents go round in a circle',
+      'if (leadsTo(link.to, link.from, known)) {',
+      'if (leadsTo(link.from, link.to, known)) {',
+    ],
+    ['only the next parent is looked at', 'if (from === one) reached.add(to);', 'if (from === start) reached.add(to);'],
+    [
+      'strangers are of one organisation',
+      'if (one.organisationId !== null || other.organisationId !== null) return',
+      'return',
+    ],
+    [
+      'the time of a merge counts for the suspension',
+      'until: now + suspension.until - before.at',
+      'until: suspension.until',
     ],
   ]),
 ];

@@ -233,6 +233,11 @@ describe('every row', () => {
     await relate(tickets.slice(0, 20));
     const { rows } = await database.query(`select policy_version as v, count(*)::int from tickets.ticket group by 1`);
     expect(rows.length).toBe(2);
+    const { rows: backwards } = await database.query(
+      `select number from tickets.ticket t where updated_at < (
+         select max(at) from tickets.timeline_entry e where e.ticket_id = t.id)`,
+    );
+    expect({ seed, backwards }).toEqual({ seed, backwards: [] });
     const result = await verify('--all');
     expect({ seed, ...result }).toMatchObject({ seed, code: 0, lines: [] });
     expect(result.summary).toContain(', 0 differences in 0 of them, 0 repaired, 0 histories that cannot be replayed');
@@ -261,7 +266,7 @@ describe('every row', () => {
     ]);
     await database.query(
       `insert into tickets.policy_version (policy, terms, calendar, calendar_version, effective_at)
-       select policy, terms || '{"warningPercents": [25, 75]}', 'office', 1,
+       select policy, terms || '{"warningPercents": [25, 75], "escalationMode": "retroactive"}', 'office', 1,
          date_trunc('second', tickets.transaction_time())
        from tickets.policy_version order by number limit 1`,
     );

@@ -2,7 +2,7 @@
 import type { ClockFact, ClockFigures, ClockSegment } from './ledger.js';
 import type { Calendar } from './policy.js';
 import type { ClockName, Instant, Seconds, SuspensionCause } from './ticket.js';
-import { offsetAt, wallTime } from './zone.js';
+import { wallTime } from './zone.js';
 
 const WAITS: Record<SuspensionCause, string> = {
   pending_customer: 'waiting for the customer',
@@ -64,14 +64,14 @@ function standing({ budgetSeconds, remainingSeconds }: ClockFigures): string {
 }
 
 function moment({ zone }: Calendar, at: Instant): string {
-  return `${wallTime(zone, at)} (${zone})`;
+  return `${wallTime(zone, at).text} (${zone})`;
 }
 
 /** Where clocks change in between, the difference of the times is not the time that passed: then the offsets are said. */
 function span({ zone }: Calendar, from: Instant, to: Instant): string {
-  const [first, last] = [offsetAt(zone, from), offsetAt(zone, to)];
-  if (first === last) return `from ${wallTime(zone, from)} to ${wallTime(zone, to)} (${zone})`;
-  return `from ${wallTime(zone, from)} (UTC${first}) to ${wallTime(zone, to)} (UTC${last}, ${zone})`;
+  const [first, last] = [wallTime(zone, from), wallTime(zone, to)];
+  if (first.offset === last.offset) return `from ${first.text} to ${last.text} (${zone})`;
+  return `from ${first.text} (UTC${first.offset}) to ${last.text} (UTC${last.offset}, ${zone})`;
 }
 
 /** For business time, which has no days: `9 h 30 min`. */

@@ -42,15 +42,14 @@ const MONTHS = [
   'July', 'August', 'September', 'October', 'November', 'December',
 ];
 
-/** An instant as the zone's wall clock shows it, e.g. `Mon 2 March 2026, 09:00`; with seconds unless they are zero. */
-export function wallTime(zone: string, at: Instant): string {
+/**
+ * An instant as the zone's wall clock shows it, e.g. `Mon 2 March 2026, 09:00`, with seconds unless they are zero; and how
+ * far that is ahead of UTC, e.g. `+02:00`.
+ */
+export function wallTime(zone: string, at: Instant): { text: string; offset: string } {
   const local = Temporal.Instant.fromEpochMilliseconds(at * 1000).toZonedDateTimeISO(zone);
   const time = [local.hour, local.minute, ...(local.second === 0 ? [] : [local.second])];
   const clock = time.map((part) => String(part).padStart(2, '0')).join(':');
-  return `${WEEKDAYS[local.dayOfWeek - 1]} ${local.day} ${MONTHS[local.month - 1]} ${local.year}, ${clock}`;
-}
-
-/** How far the zone's wall clock is ahead of UTC at an instant, e.g. `+02:00`. */
-export function offsetAt(zone: string, at: Instant): string {
-  return Temporal.Instant.fromEpochMilliseconds(at * 1000).toZonedDateTimeISO(zone).offset;
+  const date = `${WEEKDAYS[local.dayOfWeek - 1]} ${local.day} ${MONTHS[local.month - 1]} ${local.year}`;
+  return { text: `${date}, ${clock}`, offset: local.offset };
 }

@@ -19,7 +19,7 @@ const CONCURRENCY = 8;
 /** A connection that stays silent for longer is closed, and all answers with it; what has not begun by then is not begun. */
 const BEGIN_WITHIN_MS = 20_000;
 
-export interface BulkRequest extends ParsedChange {
+interface BulkRequest extends ParsedChange {
   actorId: string;
   tickets: BulkTicket[];
   dryRun: boolean;
@@ -62,7 +62,7 @@ async function updateOne(bus: Bus, request: BulkRequest, { id, version }: BulkTi
 }
 
 /** The same for each repeat of the request, and not longer than a key may be. */
-export function keyOf(idempotencyKey: string, ticketId: string): string {
+function keyOf(idempotencyKey: string, ticketId: string): string {
   return `bulk ${createHash('sha256').update(`${ticketId} ${idempotencyKey}`).digest('hex')}`;
 }
 

@@ -15,6 +15,7 @@ import { stateOf, Ticket } from '../ticket/ticket.entity.js';
 import { factsOf, type TicketRow } from '../ticket/ticket.row.js';
 import { TicketWriter } from '../ticket/ticket.writer.js';
 import { HISTORY, historyOf, type HistoryRow } from './history.rows.js';
+import { countMoves } from './policy-moves.js';
 import type { PolicyStore } from './policy.store.js';
 
 const BATCH = 100;
@@ -95,12 +96,14 @@ export async function repairTicket(
         people: [row.reporter.personId, recomputed.assigneeId],
         organisations: [row.organisationId],
         infrastructures: [recomputed.infrastructureId],
+        tickets: [id],
       });
       surroundings.now = Math.max(surroundings.now, row.updatedAt);
       const writer = new TicketWriter(em, row, surroundings, policies, teamAddress);
       writer.apply({ ticket: recomputed, settlements: [] }, row.updatedAt);
-      writer.bringUpToTerms();
+      const moves = writer.bringUpToTerms();
       writer.recordChange({ changes: finding.differences.map(asChange), author: SYSTEM, comment: REPAIRED_TEXT });
+      await countMoves(em, moves);
       return finding;
     },
     { clear: true },

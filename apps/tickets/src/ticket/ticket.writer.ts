@@ -85,7 +85,8 @@ export class TicketWriter {
     const settled = settle(stateOf(this.row), this.policy, until, lookup(this.surroundings.people));
     // a timer that went off for nothing is set anew, or it would go off for ever
     const wentOff = (this.row.nextTimerAt ?? Infinity) <= until;
-    if (wentOff || settled.settlements.length > 0) this.apply(settled, until);
+    // what counting anew has broken is due before the change, but time never goes backwards on the row
+    if (wentOff || settled.settlements.length > 0) this.apply(settled, Math.max(until, this.row.updatedAt));
     return settled.settlements;
   }
 
