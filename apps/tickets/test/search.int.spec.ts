@@ -68,7 +68,7 @@ async function say(ticket: TicketView, text: string, actor = erik, visibility: '
   await bus.expect(addMessage, { actorId: actor.id, ticketId: ticket.id, visibility, text });
 }
 
-async function change(ticket: TicketView, change: TicketChange): Promise<TicketView> {
+async function changed(ticket: TicketView, change: TicketChange): Promise<TicketView> {
   return (await bus.expect(updateTicket, { actorId: erik.id, ticketId: ticket.id, change })).ticket;
 }
 
@@ -131,14 +131,14 @@ describe('search', () => {
     const word = freshWord();
     const ticket = await newTicket({ subject: word });
     expect(await found({ q: `${word} novakova` })).toEqual([]);
-    await change(ticket, { assignee: eva.id, comment: 'Hers.' });
+    await changed(ticket, { assignee: eva.id, comment: 'Hers.' });
     expect(await found({ q: `${word} novakova` })).toEqual([ticket.number]);
     const married = freshWord();
     await database.query('update tickets.person set name = $1 where id = $2', [`Eva ${married}`, eva.id]);
     expect(await found({ q: `${word} ${married}` })).toEqual([ticket.number]);
     expect(await found({ q: `${word} novakova` })).toEqual([]);
     await database.query('update tickets.person set name = $1 where id = $2', [eva.name, eva.id]);
-    await change(ticket, { assignee: erik.id, comment: 'His.' });
+    await changed(ticket, { assignee: erik.id, comment: 'His.' });
     expect(await found({ q: `${word} novakova` })).toEqual([]);
     expect(await found({ q: `${word} since sorensen` })).toEqual([ticket.number]);
   });
@@ -179,7 +179,7 @@ describe('search', () => {
     const long = 'x'.repeat(10_000);
     const noise = Array.from({ length: 20_000 }, (_, place) => `n${place}é`).join(' ');
     const ticket = await newTicket({ subject: early, text: `${early} ${long} ${noise} ${late}` });
-    for (let times = 0; times < 6; times++) await say(ticket, `${noise.replaceAll('n', `m${times}`)}`, zoe);
+    for (let times = 0; times < 6; times++) await say(ticket, noise.replaceAll('n', `m${times}`), zoe);
     expect(await found({ q: early })).toEqual([ticket.number]);
     expect(await found({ q: late })).toEqual([]);
   });
@@ -199,7 +199,7 @@ describe('what customers search', () => {
     const [open, note, comment] = [freshWord(), freshWord(), freshWord()];
     const ticket = await newTicket({ subject: open });
     await say(ticket, `difficult ${note}`, erik, 'internal');
-    await change(ticket, { priority: 'high', comment: `shouts ${comment}` });
+    await changed(ticket, { priority: 'high', comment: `shouts ${comment}` });
     for (const word of [note, comment]) {
       expect(await found({ q: word })).toEqual([ticket.number]);
       expect(await found({ q: `${open} ${word}` })).toEqual([ticket.number]);
@@ -215,7 +215,7 @@ describe('what customers search', () => {
     const [open, word] = [freshWord(), freshWord()];
     const ticket = await newTicket({ subject: open });
     await say(ticket, word, erik, 'internal');
-    await change(ticket, { assignee: eva.id, comment: word });
+    await changed(ticket, { assignee: eva.id, comment: word });
     expect(await found({ q: `${open} eva` }, zoe)).toEqual([ticket.number]);
     expect(await found({ q: word }, zoe)).toEqual([]);
     await say(ticket, `It was ${word}.`, eva);
@@ -254,9 +254,9 @@ describe('filters', () => {
   it('combines several statuses and priorities with everything else', async () => {
     const q = freshWord();
     const open = await newTicket({ subject: q });
-    const busy = await change(await newTicket({ subject: q }), { assignee: eva.id, priority: 'high', comment: 'x' });
-    const working = await change(busy, { status: 'in_progress', comment: 'x' });
-    const closed = await change(await newTicket({ subject: q }), {
+    const busy = await changed(await newTicket({ subject: q }), { assignee: eva.id, priority: 'high', comment: 'x' });
+    const working = await changed(busy, { status: 'in_progress', comment: 'x' });
+    const closed = await changed(await newTicket({ subject: q }), {
       status: 'closed',
       resolutionType: 'fixed',
       comment: 'x',
@@ -297,12 +297,12 @@ describe('filters', () => {
     it('means at the time of asking, whether or not the breach has been recorded', async () => {
       const q = freshWord();
       const ticket = await newTicket({ subject: q });
-      const closed = await change(await newTicket({ subject: q }), {
+      const closed = await changed(await newTicket({ subject: q }), {
         status: 'closed',
         resolutionType: 'fixed',
         comment: 'x',
       });
-      const waiting = await change(await newTicket({ subject: q }), {
+      const waiting = await changed(await newTicket({ subject: q }), {
         status: 'suspended',
         suspensionCause: 'pending_change',
         suspendedSeconds: 3600,
@@ -351,7 +351,7 @@ describe('pages', () => {
     const meanwhile = async (page: number) => {
       await newTicket({ subject: q });
       await say(tickets[page % 9]!, `an answer ${page}`);
-      await change(tickets[(page * 5) % 9]!, { assignee: eva.id, priority: 'high', comment: `${page}` });
+      await changed(tickets[(page * 5) % 9]!, { assignee: eva.id, priority: 'high', comment: `${page}` });
     };
     expect(await allPages({ q, limit: 2 }, meanwhile)).toEqual(before);
     const seen = await allPages({ reporter: zoe.id, limit: 3 }, meanwhile);

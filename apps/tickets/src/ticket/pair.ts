@@ -1,7 +1,8 @@
 import { isRefused, refuse, type Refused } from '#contracts';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { lockInOrder } from './addressed.js';
-import { forEmployees, type Opened, type TicketService } from './ticket.service.js';
+import { forEmployees } from './new-ticket.js';
+import type { Opened, TicketService } from './ticket.service.js';
 
 /** Locks a ticket for an employee's command. */
 export async function lockForEmployee(

@@ -13,7 +13,8 @@ import { poolOf, type Sql } from '#platform';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { PolicyStore } from '../sla/policy.store.js';
-import { authorOf, forEmployees, TicketService } from './ticket.service.js';
+import { forEmployees } from './new-ticket.js';
+import { authorOf, TicketService } from './ticket.service.js';
 
 /** How many known tags are listed. */
 const MAX_KNOWN = 200;

@@ -11,9 +11,7 @@ import {
   type AddMessage,
   type AuthorView,
   type CreateTicket,
-  type FieldError,
   type MessageResult,
-  type NewTicket,
   type PreviewUpdate,
   type Refused,
   type TicketAnswer,
@@ -44,6 +42,7 @@ import { addressed, viewForActor, withMoreRows } from './addressed.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { instantOfIso } from './instant.type.js';
 import { tellChildren } from './outage.js';
+import { employeesOnly, forEmployees, infrastructureOf, reporterOf } from './new-ticket.js';
 import { lookup, readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { TicketWriter } from './ticket.writer.js';
@@ -89,9 +88,9 @@ export class TicketService {
       const actor = first.people.get(request.actorId);
       if (!actor?.active) return actorUnknown();
       const refusals = actor.kind === 'customer' ? employeesOnly(asked) : [];
-      const reporter = await this.reporterOf(em, actor, asked, first);
+      const reporter = await reporterOf(em, actor, asked, first);
       if (isRefused(reporter)) return refuse(...refusals, ...reporter.refusals);
-      const infrastructureId = await this.infrastructureOf(em, asked, actor, reporter.organisationId);
+      const infrastructureId = await infrastructureOf(em, asked, actor, reporter.organisationId);
       if (isRefused(infrastructureId)) return refuse(...refusals, ...infrastructureId.refusals);
       if (refusals.length > 0) return refuse(...refusals);
 
@@ -350,47 +349,6 @@ export class TicketService {
     writer.bringUpToTerms();
     return { row, actor, surroundings, writer };
   }
-
-  private async reporterOf(
-    em: EntityManager,
-    actor: DirectoryPerson,
-    asked: NewTicket,
-    { people }: Surroundings,
-  ): Promise<{ reporter: Reporter; organisationId: string | null } | Refused> {
-    if (actor.kind === 'customer') return asReporter(actor);
-    if (!asked.reporter) {
-      return refuse({ field: 'reporter', code: 'reporter_required', message: 'say for whom the ticket is' });
-    }
-    if (asked.reporter.personId !== undefined) {
-      const person = people.get(asked.reporter.personId);
-      if (person) return asReporter(person);
-      const message = 'nobody with this id is registered';
-      return refuse({ field: 'reporter.personId', code: 'reporter_not_registered', message });
-    }
-    const email = asked.reporter.email!.toLowerCase();
-    const known = await personByEmail(em, email);
-    if (known) return asReporter(known);
-    const organisationId = await organisationOfDomain(em, email);
-    return { reporter: { personId: null, name: asked.reporter.name ?? email, email }, organisationId };
-  }
-
-  private async infrastructureOf(
-    em: EntityManager,
-    asked: NewTicket,
-    actor: DirectoryPerson,
-    organisationId: string | null,
-  ): Promise<string | null | Refused> {
-    const { rows } = await sqlOf(em).query<{ id: string }>(
-      `select id from tickets.infrastructure
-       where case when $1::uuid is not null then id = $1 and ($2 or organisation_id = $3) else organisation_id = $3 end
-       limit 2`,
-      [asked.infrastructureId ?? null, actor.kind === 'employee', organisationId],
-    );
-    if (asked.infrastructureId === undefined) return rows.length === 1 ? rows[0]!.id : null;
-    if (rows[0]) return rows[0].id;
-    const message = 'no network infrastructure with this id is registered';
-    return refuse({ field: 'infrastructureId', code: 'infrastructure_not_registered', message });
-  }
 }
 
 async function decidePriority(
@@ -421,37 +379,4 @@ export async function nextNumbers(em: EntityManager, count: number): Promise<num
 function ticketMerged({ mergedInto }: Ticket): Refused {
   const message = `the ticket is merged into #${mergedInto}: change that one, or undo the merge`;
   return refuse({ field: 'ticketId', code: 'ticket_merged', message });
-}
-
-function asReporter(person: DirectoryPerson) {
-  return {
-    reporter: { personId: person.id, name: person.name, email: person.email },
-    organisationId: person.organisationId,
-  };
-}
-
-export function forEmployees(field: string): FieldError {
-  return { field, code: 'employees_only', message: 'only employees may say this' };
-}
-
-function employeesOnly(asked: NewTicket): FieldError[] {
-  return (['reporter', 'channel', 'priority'] as const)
-    .filter((field) => asked[field] !== undefined)
-    .map((field) => forEmployees(field));
-}
-
-async function personByEmail(em: EntityManager, email: string): Promise<DirectoryPerson | undefined> {
-  const { rows } = await sqlOf(em).query<DirectoryPerson>(
-    `select id, kind, name, email, active, organisation_id as "organisationId" from tickets.person where email = $1`,
-    [email],
-  );
-  return rows[0];
-}
-
-async function organisationOfDomain(em: EntityManager, email: string): Promise<string | null> {
-  const { rows } = await sqlOf(em).query<{ id: string }>(
-    'select id from tickets.organisation where email_domains @> array[$1] limit 1',
-    [email.slice(email.lastIndexOf('@') + 1)],
-  );
-  return rows[0]?.id ?? null;
 }
