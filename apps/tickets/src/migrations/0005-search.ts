@@ -57,7 +57,7 @@ export class Search extends Migration {
         || setweight(tickets.search_words(coalesce(house_text, '')), 'C');
 
       create table tickets.ticket_search (
-        number integer primary key references tickets.ticket (number),
+        number integer primary key references tickets.ticket (number) on delete cascade,
         document tsvector not null
       );
 
@@ -69,9 +69,7 @@ export class Search extends Migration {
           from tickets.timeline_entry e where e.ticket_id = t.id)
         from tickets.ticket t;
 
-      -- A short pending list: it is read by every search, and emptied by whoever fills it.
-      create index ticket_search_document on tickets.ticket_search using gin (document)
-        with (gin_pending_list_limit = 1024);
+      create index ticket_search_document on tickets.ticket_search using gin (document);
 
       create function tickets.search_entries() returns trigger language plpgsql as $$
       begin

@@ -21,13 +21,23 @@ it.each([
   ["d'accord & <b> | !x", `('d' <-> 'accord') & 'b' & 'x'`],
   ['Zoe\u0308', `'Zoë':*`],
 ])('reads %s as %s', (typed, query) => {
-  expect(searchQuery(typed, '')).toBe(query);
+  expect(searchQuery(typed, '')?.words).toBe(query);
 });
 
 it('restricts each word to where it may be found', () => {
-  expect(searchQuery('"line down" -bern zrh-core', 'AB')).toBe(
-    `('line':AB <-> 'down':AB) & !'bern':AB & ('zrh':AB <-> 'core':*AB)`,
-  );
+  expect(searchQuery('"line down" -bern zrh-core', 'AB')).toEqual({
+    words: `('line':AB <-> 'down':AB) & !'bern':AB & ('zrh':AB <-> 'core':*AB)`,
+    wholeWords: `('line':AB <-> 'down':AB) & !'bern':AB`,
+  });
+});
+
+it.each([
+  ['line', null],
+  ['-bern line', null],
+  ['line do', `'line' & 'do'`],
+  ['line -bern down', `'line' & !'bern'`],
+])('tells the whole words of %s', (typed, query) => {
+  expect(searchQuery(typed, '')?.wholeWords).toBe(query);
 });
 
 it.each(['', '   ', '-', '""', '-line', '-"line down" -bern', '!!! …'])(
@@ -41,7 +51,7 @@ it('never lets a sign of the query language through', () => {
   const signs = fc.string({ unit: fc.constantFrom(...'ab1.\'"\\:*&|!<>()- \0é') });
   fc.assert(
     fc.property(signs, (typed) => {
-      const query = searchQuery(typed, 'AB') ?? '';
+      const query = searchQuery(typed, 'AB')?.words ?? '';
       expect(query.replaceAll(/!?\(?'[^'\\\0]+':\*?AB\)?/gu, 'W')).toMatch(/^(W( (&|<->) W)*)?$/u);
     }),
     { numRuns: 2_000 },

@@ -11,7 +11,7 @@ import { normalTag, STATUSES, type PersonKind } from '#domain';
 import { poolOf, type Sql } from '#platform';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
-import { searchQuery } from './search-query.js';
+import { searchQuery, type SearchQuery } from './search-query.js';
 import { FROM_TICKET, TicketQueries } from './ticket.queries.js';
 import { TICKET_COLUMNS, type TicketRow } from './ticket.row.js';
 
@@ -21,11 +21,12 @@ const MAX_NUMBER = 2_147_483_647;
 /** Where customers' words count: facts and public messages. */
 const PUBLIC_WEIGHTS = 'AB';
 
-/** So many of the selection's newest tickets are looked through one by one before the index of words is asked. */
-const LOOKS = [1_000, 8_000];
+/** So many of the selection's newest tickets are looked through one by one, and then so many as a page should take. */
+const FIRST_LOOK = 1_000;
+const LONGEST_LOOK = 8_000;
 
-/** Of words that fewer have, all tickets are sooner sorted than a page is found by looking through. */
-const COMMON_SHARE = 0.01;
+/** Of words that fewer have, all tickets are sooner found by the index of words and sorted than a page by looking. */
+const COMMON_SHARE = 0.006;
 
 /** A number is drawn in the transaction that `created_at` is the beginning of, and none lasts this long. */
 const LONGEST_TRANSACTION = `interval '1 day'`;
@@ -87,30 +88,46 @@ export class TicketList implements OnModuleInit {
    * Common words are soon found by looking through the newest tickets; for rare ones their index is the shorter way. How
    * common these are together, only trying tells: the planner knows no more than the most frequent words one by one.
    */
-  private async search(selection: Selection, words: string, before: number, limit: number): Promise<number[]> {
+  private async search(selection: Selection, query: SearchQuery, before: number, limit: number): Promise<number[]> {
     const found: number[] = [];
     let last = before;
-    for (const look of LOOKS) {
-      const newest = await this.lookThrough(selection, words, last, look, limit - found.length);
+    let indexed = query.words;
+    for (let look = FIRST_LOOK, share = 1; share >= COMMON_SHARE;) {
+      const newest = await this.lookThrough(selection, query, last, look, limit - found.length);
       found.push(...newest.numbers);
       if (found.length === limit || newest.seen < look) return found;
       last = newest.last;
-      if (newest.numbers.length < look * COMMON_SHARE) break;
+      // gathering every word with a beginning takes the index long, and is worth it only when that rules much out
+      const rare = newest.whole < look * COMMON_SHARE || newest.whole <= 2 * newest.numbers.length;
+      if (query.wholeWords !== null && rare) indexed = query.wholeWords;
+      share = newest.numbers.length / look;
+      look = Math.min(LONGEST_LOOK, Math.ceil((1.5 * (limit - found.length)) / share));
     }
-    const older = selection.having(words, last, limit - found.length);
+    const older = selection.having({ words: query.words, indexed }, last, limit - found.length);
     const { rows } = await this.sql.query<{ number: number }>(older.text, older.values);
     return [...found, ...rows.map(({ number }) => number)];
   }
 
-  private async lookThrough(selection: Selection, words: string, before: number, look: number, limit: number) {
+  /** Also says how many tickets it has seen, which the oldest was, and how many of them have the whole words. */
+  private async lookThrough(
+    selection: Selection,
+    { words, wholeWords }: SearchQuery,
+    before: number,
+    look: number,
+    limit: number,
+  ) {
     const newest = selection.numbers(before, look);
-    const values = [...newest.values, words, limit];
-    const { rows } = await this.sql.query<{ seen: number; last: number; numbers: number[] }>(
-      `with seen as materialized (${newest.text})
+    const values = [...newest.values, words, wholeWords, limit];
+    const [wordsAt, wholeAt, limitAt] = [placeholder(values, 2), placeholder(values, 1), placeholder(values, 0)];
+    const { rows } = await this.sql.query<{ seen: number; last: number; whole: number; numbers: number[] }>(
+      `with seen as materialized (${newest.text}),
+       found as materialized (
+         select seen.number from (select number from seen order by number desc) seen, ${matching('seen', wordsAt)}
+         order by seen.number desc limit ${limitAt})
        select (select count(*)::integer from seen) as seen, (select min(number) from seen) as last,
-         array(select number from seen join tickets.ticket_search s using (number)
-           where s.document @@ to_tsquery('tickets.words', $${values.length - 1})
-           order by number desc limit $${values.length}) as numbers`,
+         array(select number from found order by number desc) as numbers,
+         case when ${wholeAt}::text is not null and (select count(*) from found) < ${limitAt}
+           then (select count(*)::integer from seen, ${matching('seen', wholeAt)}) end as whole`,
       values,
     );
     return rows[0]!;
@@ -143,10 +160,11 @@ interface Statement {
 class Selection {
   private readonly values: unknown[] = [];
   private readonly conditions: string[] = [];
-  /** What documents must have besides the words: a tsquery. */
-  scope = '';
-  /** An array of numbers that are in the scope whatever their documents have. */
-  shared = `'{}'::integer[]`;
+  /**
+   * For the index of words: the tickets that the viewer may see are all among those whose documents have these marks (a
+   * tsquery) and those that are shared with them (an array of numbers).
+   */
+  scope?: { marks: string; shared: string };
   private branches: string[][] = [[]];
 
   /** @returns the value's placeholder */
@@ -167,7 +185,7 @@ class Selection {
   /** The newest numbers below one, in a column `number`. */
   numbers(before: number, limit: number): Statement {
     const values = [...this.values, before, limit];
-    const [beforeAt, limitAt] = [`$${values.length - 1}`, `$${values.length}`];
+    const [beforeAt, limitAt] = [placeholder(values, 1), placeholder(values, 0)];
     const heads = this.branches.map(
       (branch) =>
         `(select t.number from tickets.ticket t
@@ -178,26 +196,38 @@ class Selection {
     return { text, values };
   }
 
-  /** The same of what has the words, by their index. */
-  having(words: string, before: number, limit: number): Statement {
-    const values = [...this.values, words, this.scope, before, limit];
-    const [wordsAt, scopeAt, beforeAt, limitAt] = [3, 2, 1, 0].map((back) => `$${values.length - back}`);
+  /** The same of what has the words, by their index; `indexed` is the part of them that is asked of it. */
+  having({ words, indexed }: { words: string; indexed: string }, before: number, limit: number): Statement {
+    const values = [...this.values, words, indexed, before, limit];
+    const [wordsAt, indexedAt] = [placeholder(values, 3), placeholder(values, 2)];
+    const [beforeAt, limitAt] = [placeholder(values, 1), placeholder(values, 0)];
     const branches = this.branches.map((branch) => ['true', ...branch].join(' and ')).join(' or ');
-    // the fences keep the planner from leaving the index of words for what it takes to be shorter
+    const marks = this.scope ? ` && $$${this.scope.marks}$$::tsquery` : '';
+    const shared = this.scope
+      ? ` union select number from unnest(${this.scope.shared}) number where number < ${beforeAt}`
+      : '';
     const text = `
       with found as materialized (
         select number from tickets.ticket_search
-        where document @@ (to_tsquery('tickets.words', ${wordsAt}) && ${scopeAt}::tsquery) and number < ${beforeAt}
-        union
-        select number from tickets.ticket_search
-        where document @@ to_tsquery('tickets.words', ${wordsAt}) and number < ${beforeAt}
-          and number = any(${this.shared}))
-      select number from (select number from found order by number desc) newest, lateral (
+        where document @@ (to_tsquery('tickets.words', ${indexedAt})${marks}) and number < ${beforeAt}${shared})
+      select newest.number from (select number from found order by number desc) newest, lateral (
         select from tickets.ticket t
-        where t.number = newest.number and ${[...this.conditions, `(${branches})`].join(' and ')} offset 0) selected
-      order by number desc limit ${limitAt}`;
+        where t.number = newest.number and ${[...this.conditions, `(${branches})`].join(' and ')} offset 0) selected,
+        ${matching('newest', wordsAt)}
+      order by newest.number desc limit ${limitAt}`;
     return { text, values };
   }
+}
+
+/** Whether a row's ticket matches, asked row by row: `offset 0` keeps the planner from what it takes to be shorter. */
+function matching(row: string, words: string): string {
+  return `lateral (select from tickets.ticket_search s
+    where s.number = ${row}.number and s.document @@ to_tsquery('tickets.words', ${words}) offset 0) matching`;
+}
+
+/** Of the value that has so many others after it. */
+function placeholder(values: unknown[], after: number): string {
+  return `$${values.length - after}`;
 }
 
 function numbersIn(numbers: number[]): Statement {
@@ -214,14 +244,13 @@ function selectionOf(query: ListTickets, viewer: Viewer): Selection {
     const own = `t.reporter_person_id = ${id}`;
     const organisation = `t.organisation_id = ${selection.value(viewer.organisation_id)}`;
     const notOwn = `t.reporter_person_id is distinct from ${id}`;
-    const shared = `t.number = any(${sharedWith(id)})`;
+    const shared = sharedWith(id);
     selection.oneOf([
       own,
       `${organisation} and ${notOwn}`,
-      `${shared} and ${notOwn} and (${organisation}) is not true`,
+      `t.number = any(${shared}) and ${notOwn} and (${organisation}) is not true`,
     ]);
-    selection.shared = sharedWith(id);
-    selection.scope = `'/person/${viewer.id}' | '/organisation/${viewer.organisation_id}'`;
+    selection.scope = { marks: `'/person/${viewer.id}' | '/organisation/${viewer.organisation_id}'`, shared };
   }
   equal('t.number', query.number);
   equal('t.organisation_id', query.organisationId);
