@@ -77,6 +77,18 @@ type Act =
   | { say: 'public' | 'internal'; by: 'erik' | 'eva' | 'zoe' }
   | { mail: { automatic: boolean } };
 
+/** What a random life may miss, for the first ticket; then whoever it is assigned to leaves, and the customer answers. */
+const RARE: Act[] = [
+  { etaHours: 30 },
+  { etaHours: null },
+  { infrastructure: null },
+  { assignee: 'eva' },
+  { assignee: null },
+  { status: 'in_progress' },
+  { status: 'suspended', suspensionCause: 'pending_third_party' },
+  { assignee: 'eva', status: 'closed', resolutionType: 'fixed' },
+].map((change) => ({ change: { ...change, comment: 'because' }, by: 'erik' }));
+
 const comment = fc.constant('because');
 const assignee = fc.constantFrom('erik', 'eva', null);
 const priority = fc.constantFrom(...PRIORITIES);
@@ -194,6 +206,10 @@ async function newTicket(): Promise<TicketView> {
   return (await bus.expect(createTicket, { actorId: erik.id, ticket })).ticket;
 }
 
+async function setActive({ id }: PersonView, active: boolean): Promise<void> {
+  await database.query('update tickets.person set active = $1 where id = $2', [active, id]);
+}
+
 async function inGroups<T>(items: readonly T[], work: (item: T, index: number) => Promise<void>): Promise<void> {
   for (let start = 0; start < items.length; start += AT_ONCE) {
     await Promise.all(items.slice(start, start + AT_ONCE).map((item, index) => work(item, start + index)));
@@ -277,18 +293,22 @@ describe(`random lives (seed ${seed})`, () => {
       tickets.push(await newTicket());
     });
     for (const { id } of tickets) count(id);
+    const live = async (ticket: TicketView, one: Act) => {
+      const id = await perform(ticket, one);
+      if (id !== null) count(id);
+    };
+    for (const one of RARE) await live(tickets[0]!, one);
+    await setActive(eva, false);
+    await live(tickets[0]!, { say: 'public', by: 'zoe' });
     const acts = fc.sample(act, { seed, numRuns: TICKETS * ROUNDS });
     const waits = fc.sample(fc.integer({ min: 0, max: 60 * HOUR }), { seed, numRuns: ROUNDS });
     for (const [round, seconds] of waits.entries()) {
       // somebody leaves, and comes back: what they were assigned to is reopened without them
-      await database.query('update tickets.person set active = $1 where id = $2', [round % 5 < 3, eva.id]);
+      await setActive(eva, round % 5 < 3);
       await database.query('update tickets.test_clock set shift = shift + make_interval(secs => $1)', [seconds]);
-      await inGroups(tickets, async (ticket, index) => {
-        const id = await perform(ticket, acts[round * TICKETS + index]!);
-        if (id !== null) count(id);
-      });
+      await inGroups(tickets, (ticket, index) => live(ticket, acts[round * TICKETS + index]!));
     }
-    await database.query('update tickets.person set active = true where id = $1', [eva.id]);
+    await setActive(eva, true);
     all = await written();
   }, 180_000);
 

@@ -68,8 +68,8 @@ async function say(ticket: TicketView, text: string, actor = erik, visibility: '
   await bus.expect(addMessage, { actorId: actor.id, ticketId: ticket.id, visibility, text });
 }
 
-async function changed(ticket: TicketView, change: TicketChange): Promise<TicketView> {
-  return (await bus.expect(updateTicket, { actorId: erik.id, ticketId: ticket.id, change })).ticket;
+async function changed(ticket: TicketView, asked: TicketChange): Promise<TicketView> {
+  return (await bus.expect(updateTicket, { actorId: erik.id, ticketId: ticket.id, change: asked })).ticket;
 }
 
 /** The numbers found, newest first. */

@@ -141,6 +141,8 @@ function extend(clock: Clock, calendar: Calendar, now: Instant, seconds: Seconds
 
 /** With more time a share lies ahead again that somebody was warned of already: they are warned again. */
 function forgetWarnings(clock: Clock, calendar: Calendar, now: Instant): Clock {
+  // counting anew may leave nothing of a budget that was given under another priority, and nothing has no shares
+  if (clock.budgetSeconds <= 0) return clock;
   const share = Math.floor((100 * consumed(clock, calendar, now)) / clock.budgetSeconds);
   return { ...clock, warnedPercent: Math.max(0, Math.min(clock.warnedPercent, share)) };
 }

@@ -563,3 +563,13 @@ describe('what is said about a ticket', () => {
     expect(codes(tell(tickets.open, closing))).toEqual(['resolution_eta_with_close']);
   });
 });
+
+it('has no shares to warn of when counting anew leaves nothing of a budget', () => {
+  const policy = { ...DEFAULT_POLICY, escalationMode: 'retroactive' } as const;
+  // the assign clock keeps its 4 h while it is stopped, whatever happens to the priority
+  const assigned = updated(newTicket({}, policy), T0, { assignee: 'emp1' }, { policy });
+  const relaxed = updated(assigned, T0, { priority: 'low' }, { policy });
+  const unassigned = updated(relaxed, T0, { assignee: null }, { policy });
+  const { assignClock } = updated(unassigned, T0, { priority: 'medium' }, { policy });
+  expect(assignClock).toMatchObject({ budgetSeconds: 0, warnedPercent: 0, state: 'running' });
+});
