@@ -22,6 +22,8 @@ export interface ParseTask {
   rawSha256: string;
   rawSize: number;
   internalDate: Date;
+  /** The mail itself, when it is at hand; otherwise it is read from the blob store. */
+  raw?: Uint8Array | undefined;
 }
 
 export type ParseResult =
@@ -64,14 +66,16 @@ function say(message: WorkerMessage): void {
 
 async function parseBatch(tasks: ParseTask[]): Promise<[string, ParseResult][]> {
   const attachments = new HeldAttachments();
-  const raw = await readSmallBlobs(
+  const held = await readSmallBlobs(
     sql,
-    tasks.map((task) => task.rawSha256),
+    tasks.filter(({ raw }) => !raw).map(({ rawSha256 }) => rawSha256),
   );
+  for (const { rawSha256, raw } of tasks)
+    if (raw) held.set(rawSha256, Buffer.from(raw.buffer, raw.byteOffset, raw.length));
   const results: [string, ParseResult][] = [];
   for (const task of tasks) {
     say({ begun: task.id });
-    results.push([task.id, await read(task, raw.get(task.rawSha256), attachments)]);
+    results.push([task.id, await read(task, held.get(task.rawSha256), attachments)]);
   }
   await attachments.flush();
   return results;
