@@ -1,5 +1,5 @@
 /**
- * `npm run --silent mail:inspect -- FILE…|DIR` — how the help desk reads mails, without a database: one JSON line per
+ * `npm run -s mail:inspect -- FILE…|DIR` — how the help desk reads mails, without a database: one JSON line per
  * file on the standard output, in the order of their names. It looks at a mail as intake does: same limits, same rules,
  * in a thread of its own that is replaced when a mail kills it or takes too long.
  *
@@ -71,7 +71,7 @@ class ReadingThread {
 
 const paths = process.argv.slice(2);
 if (paths.length === 0) {
-  console.error('usage: npm run --silent mail:inspect -- FILE…|DIR');
+  console.error('usage: npm run -s mail:inspect -- FILE…|DIR');
   process.exitCode = 2;
 } else {
   await inspectAll(paths.flatMap(filesIn));

@@ -6,7 +6,7 @@
  * A batch is answered as a whole, after its small attachments were committed together. Before each mail the thread says
  * which one it begins: should it not come back, that one is to blame.
  */
-import { fallbackMail, MailUnreadable, mailSigner, parseMail, type ParsedMail } from '#mail';
+import { fallbackMail, MailUnreadable, mailSigner, parseMail, type MailLimits, type ParsedMail } from '#mail';
 // not the whole of #platform: this thread has to start fast
 import { CHUNK_BYTES, openBlob, putBlob, putSmallBlobs, readSmallBlobs, type StoredBlob } from '#platform/blobs.js';
 import { inTransaction, type Sql } from '#platform/sql.js';
@@ -39,7 +39,7 @@ export type WorkerMessage =
 
 export interface WorkerSettings {
   databaseUrl: string;
-  maxBytes: number;
+  limits: Partial<MailLimits>;
   mailbox: string;
   own: { addresses: string[]; loopToken: string; signingKey: string };
 }
@@ -47,7 +47,7 @@ export interface WorkerSettings {
 /** Small attachments are held until this many bytes have come together, then committed in one statement. */
 const HELD_BYTES = 8 * 1024 * 1024;
 
-const { databaseUrl, maxBytes, mailbox, own } = workerData as WorkerSettings;
+const { databaseUrl, limits, mailbox, own } = workerData as WorkerSettings;
 const ourselves = { ...own, signer: mailSigner(own.signingKey) };
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'mail-ingest parser' });
 pool.on('error', () => {}); // an idle connection was lost; the next query opens another
@@ -117,7 +117,7 @@ async function parse(
   const source = Readable.from(content.passing(fromStore(raw)));
   try {
     const mail = await parseMail(source, {
-      limits: { rawBytes: maxBytes },
+      limits,
       onAttachment: (_meta, bytes) => attachments.store(bytes),
     });
     return { mail, contentSha256: content.digest() };

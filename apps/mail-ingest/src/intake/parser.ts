@@ -2,15 +2,20 @@ import type { Logger } from '#platform';
 import { Worker } from 'node:worker_threads';
 import type { ParseResult, ParseTask, WorkerMessage, WorkerSettings } from './parse.worker.js';
 
-/** Heap of the parsing thread: attachments stream, so this bounds headers, texts and HTML of a batch. */
-const HEAP_MB = 256;
-/** Of the heap's young generation, which otherwise grows to 100 MB and more over small mails. */
+/** Of the thread's heap, the young generation, which otherwise grows to 100 MB and more over small mails. */
 const YOUNG_MB = 32;
 /** A thread may take this long before it begins the first mail of a batch: start, and read the raw bytes. */
 const BEGIN_LIMIT_MS = 30_000;
 
 /** Of the mails just stored, this much is kept so that it need not be read back from the database. */
 const REMEMBERED_BYTES = 8 * 1024 * 1024;
+
+interface ParserLimits {
+  /** For one mail. */
+  timeoutMs: number;
+  /** Heap of the thread. Attachments stream, so it bounds headers, texts and HTML of a batch. */
+  heapMb: number;
+}
 
 /** Nobody could read mails; no mail is to blame. */
 export class ParserUnavailable extends Error {}
@@ -34,7 +39,7 @@ export class Parser {
 
   constructor(
     private readonly settings: WorkerSettings,
-    private readonly timeoutMs: number,
+    private readonly limits: ParserLimits,
     private readonly log: Logger,
   ) {}
 
@@ -42,7 +47,7 @@ export class Parser {
   start(): Worker {
     const worker = new Worker(new URL('./parse.worker.js', import.meta.url), {
       workerData: this.settings,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
+      resourceLimits: { maxOldGenerationSizeMb: this.limits.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
     });
     worker.on('message', (message: WorkerMessage) => this.onMessage(worker, message));
     worker.on('error', (error) => this.replace(worker, `parsing failed: ${error.message}`));
@@ -114,7 +119,7 @@ export class Parser {
   /** Each mail has the whole time limit to itself. */
   private watch(worker: Worker): void {
     clearTimeout(this.timer);
-    const limit = this.pending?.begun === null ? BEGIN_LIMIT_MS : this.timeoutMs;
+    const limit = this.pending?.begun === null ? BEGIN_LIMIT_MS : this.limits.timeoutMs;
     this.timer = setTimeout(() => this.replace(worker, `parsing took longer than ${limit} ms`), limit);
   }
 

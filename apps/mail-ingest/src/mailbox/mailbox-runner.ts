@@ -79,8 +79,8 @@ export class MailboxRunner {
     const { id: mailboxId } = await openMailbox(pool, settings.address);
     this.watchBacklog(mailboxId);
     const parser = new Parser(
-      { databaseUrl: env.DATABASE_URL, maxBytes: env.MAIL_MAX_BYTES, mailbox: settings.address, own },
-      env.MAIL_PARSE_TIMEOUT_MS,
+      { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), mailbox: settings.address, own },
+      { timeoutMs: env.MAIL_PARSE_TIMEOUT_MS, heapMb: env.MAIL_PARSE_HEAP_MB },
       log,
     );
     parser.start();
@@ -159,6 +159,17 @@ export class MailboxRunner {
       return last;
     });
   }
+}
+
+function limitsOf(env: MailIngestEnv): WorkerSettings['limits'] {
+  return {
+    rawBytes: env.MAIL_MAX_BYTES,
+    headerBytes: env.MAIL_MAX_HEADER_BYTES,
+    parts: env.MAIL_MAX_PARTS,
+    depth: env.MAIL_MAX_DEPTH,
+    addresses: env.MAIL_MAX_RECIPIENTS,
+    attachments: env.MAIL_MAX_ATTACHMENTS,
+  };
 }
 
 function lockKey(address: string): number {
