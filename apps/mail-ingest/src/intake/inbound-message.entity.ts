@@ -45,6 +45,10 @@ const InboundMessageSchema = defineEntity({
     messageId: p.text().nullable(),
     /** Of the bytes after the header block, which no server changes on the way. */
     contentSha256: p.blob().nullable(),
+    /** Whom it says it is from, lower case; with name and subject known once it is parsed. */
+    fromAddress: p.text().nullable(),
+    fromName: p.text().nullable(),
+    subject: p.text().nullable(),
     /** How often its parsing was begun without coming to an end. */
     attempts: p.integer(),
     /** How often tickets did not take it, alone, while it took others. */
