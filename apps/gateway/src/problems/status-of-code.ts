@@ -11,9 +11,12 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   raw_mail_unknown: 404,
   policy_unknown: 404,
   link_unknown: 404,
+  inbound_unknown: 404,
   ticket_closed: 409,
   ticket_merged: 409,
   not_merged: 409,
+  inbound_waiting: 409,
+  not_quarantined: 409,
   version_conflict: 409,
 };
 

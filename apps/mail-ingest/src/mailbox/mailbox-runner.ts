@@ -79,7 +79,7 @@ export class MailboxRunner {
     const { id: mailboxId } = await openMailbox(pool, settings.address);
     this.watchBacklog(mailboxId);
     const parser = new Parser(
-      { databaseUrl: env.DATABASE_URL, maxBytes: env.MAIL_MAX_BYTES, mailbox: settings.address, own },
+      { databaseUrl: env.DATABASE_URL, maxBytes: env.MAIL_MAX_BYTES, own },
       env.MAIL_PARSE_TIMEOUT_MS,
       log,
     );
