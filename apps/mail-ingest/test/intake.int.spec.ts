@@ -216,6 +216,8 @@ describe('the mails of a mailbox', () => {
     const [first, ...others] = await disposed(100, 90_000);
     expect(first).toMatchObject({ disposition: 'quarantined', rule: 'attempts', error: expect.stringMatching(/pars/) });
     expect(first!.attempts).toBe(3);
+    const told = tickets.for(box.address).find(({ inboundId }) => inboundId === first!.id);
+    expect(told).toMatchObject({ subject: 'Poison', text: expect.stringContaining('Only the headers') });
     expect(counts(others)).toEqual({ ticket_created: 99 });
     await emptied();
   }, 180_000);
@@ -303,6 +305,8 @@ describe('the mails of a mailbox', () => {
     expect(huge!.error).toContain('Oversize');
     expect((await storedBytes(huge!.rawSha256)).toString()).toContain('Subject: Huge');
     expect(huge!.rawSize).toBeLessThan(1_000);
+    const told = tickets.for(box.address).find(({ inboundId }) => inboundId === huge!.id);
+    expect(told).toMatchObject({ subject: 'Huge', text: expect.stringContaining('the folder Oversize') });
     expect(ordinary!.disposition).toBe('ticket_created');
     await emptied();
     expect(await countIn(stack, box, 'Oversize')).toBe(1);

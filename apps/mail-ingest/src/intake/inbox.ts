@@ -277,7 +277,7 @@ export async function identify(sql: Sql, mailboxId: string, mails: Identity[]): 
   await sql.query(
     `update mail.inbound_message m set message_id = coalesce(g.message_id, m.message_id),
        content_sha256 = coalesce(g.content, m.content_sha256),
-       attempts = case when m.rule is null then 0 else m.attempts end, from_address = g.from_address, from_name = g.from_name, subject = g.subject
+       attempts = case when m.disposition is not null then m.attempts when m.rule is null then 0 else m.attempts - 1 end, from_address = g.from_address, from_name = g.from_name, subject = g.subject
      from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[])
        as g(id, message_id, content, from_address, from_name, subject) where m.id = g.id`,
     [
