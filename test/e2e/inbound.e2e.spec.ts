@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { Api, ApiError, eventually } from '../../tools/demo/api.js';
+import { Api, type ApiError, eventually } from '../../tools/demo/api.js';
 import { ACCOUNTS } from '../../tools/demo/directory.js';
 import { sendRaw } from '../harness/raw-mail.js';
 import { startWorld, stopWorld, type World } from '../harness/stack.js';
@@ -347,5 +347,18 @@ describe('a mail that became a message', () => {
     expect((await show(stray.id)).changes.at(-1)!.actor).toEqual({ personId: null, name: expect.any(String) });
     await expect(command('release', inbound.ticketId!)).rejects.toMatchObject({ code: 1 });
     await expect(command('show')).rejects.toMatchObject({ code: 2 });
+  });
+});
+
+describe('while tickets is away', () => {
+  it('nothing is decided, and who asks is told to try again', async () => {
+    const inbound = await receive(strayBounce('Undelivered 9'), '');
+    await quarantine('hops', [inbound]);
+    const tickets = world.services.of('tickets');
+    await Promise.all(tickets.map((instance) => instance.end('SIGTERM')));
+    await expect(statusOf(decide(inbound.id, 'release'))).resolves.toBe(503);
+    expect(await show(inbound.id)).toMatchObject({ disposition: 'quarantined', rule: 'hops', changes: [] });
+    await Promise.all(tickets.map((instance) => instance.start()));
+    expect(await decide(inbound.id, 'release')).toMatchObject({ changed: true });
   });
 });

@@ -257,13 +257,14 @@ export class InboundResult {
 
 /**
  * Takes a quarantined or rejected mail as a ticket, or as a part of one, whatever kept it out. Refuses with
- * `inbound_unknown`, `inbound_waiting`, `not_quarantined`, `mail_unreadable` or `mail_not_accepted`.
+ * `inbound_unknown`, `inbound_waiting`, `not_quarantined`, `mail_unreadable`, `mail_not_accepted` or `tickets_away`.
  */
 export const releaseInbound = rpc('mail.inbound-release.v1', DecideInbound, InboundResult);
 
 /**
  * Reads a mail again, and decides again what it is; of one that became a ticket or a part of one, the stored message is
- * rebuilt in place. Refuses with `inbound_unknown`, `inbound_waiting`, `mail_unreadable` or `mail_not_accepted`.
+ * rebuilt in place. Refuses with `inbound_unknown`, `inbound_waiting`, `mail_unreadable`, `mail_not_accepted` or
+ * `tickets_away`.
  */
 export const reprocessInbound = rpc('mail.inbound-reprocess.v1', DecideInbound, InboundResult);
 
@@ -330,7 +331,8 @@ export class ReprocessAllResult {
   next: string | null;
 }
 
-/** As many as there is time for, at most `limit`, oldest first. Refuses with `cursor_invalid` or `filter_required`. */
+/** As many as there is time for, at most `limit`, oldest first. Refuses with `cursor_invalid`, `filter_required` or
+ * `tickets_away`. */
 export const reprocessAll = rpc('mail.inbound-reprocess-all.v1', ReprocessAll, ReprocessAllResult);
 
 export class RebuildMessage {

@@ -10,7 +10,7 @@ import { type Refused, isRefused, type Rpc } from '#contracts';
 import { type CustomTransportStrategy, MessagePattern, Server, type MessageHandler } from '@nestjs/microservices';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { lastValueFrom } from 'rxjs';
-import { BusError, type FaultReason, type WireReply } from './bus.js';
+import type { FaultReason, WireReply } from './bus.js';
 import { contextFromHeaders, runInContext } from './context.js';
 import type { Logger } from './logging.js';
 import { parseMessage } from './validation.js';
@@ -76,8 +76,6 @@ export class RpcStrategy extends Server implements CustomTransportStrategy {
     await runInContext(context, async () => {
       const reply = await this.handle(handler, message).catch((error: unknown) => {
         this.log.error({ err: error, subject: message.subject }, 'handler failed');
-        // a further service that is away is away for the caller, too: trying again can help
-        if (error instanceof BusError && error.retryable) return fault(error.reason, error.message);
         return fault('internal', 'internal error');
       });
       this.respond(message, reply);

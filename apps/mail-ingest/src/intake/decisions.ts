@@ -39,6 +39,7 @@ const BEGIN_WITHIN_MS = 4_000;
 
 const MESSAGES: readonly (Disposition | null)[] = ['ticket_created', 'appended'];
 const DISCARDED = 'discarded';
+const AWAY = 'tickets_away';
 const UNCHANGED = { unchanged: true } as const;
 
 type Settled = StoredInbound & { disposition: Disposition };
@@ -101,12 +102,12 @@ export class Decisions {
     const results: ReprocessAllResult['results'] = [];
     for (const { id } of found.slice(0, limit)) {
       if (results.length > 0 && performance.now() - began > BEGIN_WITHIN_MS) break;
-      const result = await this.reprocess({ actor, inboundId: id }).catch((error: unknown) => {
-        // without tickets the others fare no better: this one and they are still to be done
-        if (error instanceof BusError && results.length > 0) return null;
-        throw error;
-      });
-      if (result === null) break;
+      const result = await this.reprocess({ actor, inboundId: id });
+      if (isRefused(result) && result.refusals[0]!.code === AWAY) {
+        // the others would fare no better: this one and they are still to be done
+        if (results.length === 0) return result;
+        break;
+      }
       results.push(resultOf(id, result));
     }
     return { results, next: results.length < found.length ? results.at(-1)!.id : null };
@@ -225,10 +226,11 @@ function mailUnreadable(reason: string): Refused {
   return refuse({ field: 'inboundId', code: 'mail_unreadable', message: reason });
 }
 
-/** A mail that tickets will not take, whoever offers it. When tickets is away, whoever asks may ask again. */
+/** Without an answer of tickets nothing is decided; a mail that tickets will not take stays what it is. */
 function asRefusal(error: unknown): Refused {
-  if (!(error instanceof BusError) || error.retryable) throw error;
-  return refuse({ field: 'inboundId', code: 'mail_not_accepted', message: error.message });
+  if (!(error instanceof BusError)) throw error;
+  if (!error.retryable) return refuse({ field: 'inboundId', code: 'mail_not_accepted', message: error.message });
+  return refuse({ field: '', code: AWAY, message: 'tickets does not answer: nothing was decided, try again' });
 }
 
 function resultOf(id: string, result: InboundResult | Refused): ReprocessedInbound {

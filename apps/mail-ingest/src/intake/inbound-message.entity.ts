@@ -34,6 +34,8 @@ const InboundMessageSchema = defineEntity({
     rawSize: p.bigint('number'),
     /** It was too large to be taken: the bytes are its header block. */
     headersOnly: p.boolean(),
+    /** It was quarantined, and looked for in its mailbox to be moved to the folder Failed. */
+    filed: p.boolean(),
     /** When the server received it (INTERNALDATE). */
     internalDate: p.datetime(3),
     storedAt: p.datetime(3),

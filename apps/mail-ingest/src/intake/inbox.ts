@@ -332,3 +332,24 @@ export async function dispose(sql: Sql, mails: Disposed[]): Promise<Disposed[]> 
   );
   return rows;
 }
+
+/** Quarantined mails of which the mailbox does not show so yet, and which can be found there by their Message-ID. */
+export async function failedMails(
+  sql: Sql,
+  mailboxId: string,
+  limit: number,
+): Promise<{ id: string; messageId: string }[]> {
+  const { rows } = await sql.query<{ id: string; messageId: string }>({
+    name: 'failed-mails',
+    text: `select id, message_id as "messageId" from mail.inbound_message
+           where mailbox_id = $1 and disposition = 'quarantined' and not filed and not headers_only
+             and message_id not like '%@synthetic.invalid'
+           order by id limit $2`,
+    values: [mailboxId, limit],
+  });
+  return rows;
+}
+
+export async function rememberFiled(sql: Sql, ids: string[]): Promise<void> {
+  await sql.query('update mail.inbound_message set filed = true where id = any($1::uuid[])', [ids]);
+}

@@ -8,12 +8,16 @@ export class Dispositions extends Migration {
         add column from_address text,
         add column from_name text,
         add column subject text,
-        add column headers_only boolean not null default false;
+        add column headers_only boolean not null default false,
+        add column filed boolean not null default false;
       update mail.inbound_message set headers_only = true where rule = 'oversize';
+      update mail.inbound_message set filed = true where disposition = 'quarantined';
       create index inbound_message_sender on mail.inbound_message (from_address, id);
       create index inbound_message_received on mail.inbound_message (internal_date);
       create index inbound_message_ticket on mail.inbound_message (ticket_number, id) where ticket_number is not null;
       create index inbound_message_quarantined on mail.inbound_message (id) where disposition = 'quarantined';
+      create index inbound_message_failed on mail.inbound_message (mailbox_id, id)
+        where disposition = 'quarantined' and not filed;
 
       create table mail.disposition_change (
         id uuid primary key,
