@@ -331,8 +331,10 @@ export class ReprocessAllResult {
   next: string | null;
 }
 
-/** As many as there is time for, at most `limit`, oldest first. Refuses with `cursor_invalid`, `filter_required` or
- * `tickets_away`. */
+/**
+ * As many as there is time for, at most `limit`, oldest first. Refuses with `cursor_invalid`, `filter_required` or
+ * `tickets_away`.
+ */
 export const reprocessAll = rpc('mail.inbound-reprocess-all.v1', ReprocessAll, ReprocessAllResult);
 
 export class RebuildMessage {
