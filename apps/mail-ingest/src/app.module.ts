@@ -10,7 +10,7 @@ import { Decisions } from './intake/decisions.js';
 import { InboundHandlers } from './intake/inbound.handlers.js';
 import { watchOverdue } from './intake/overdue.js';
 import type { WorkerSettings } from './intake/parse.worker.js';
-import { Parser } from './intake/parser.js';
+import { Parser, parserOf } from './intake/parser.js';
 
 @Module({
   controllers: [InboundHandlers],
@@ -29,12 +29,7 @@ import { Parser } from './intake/parser.js';
     {
       provide: Parser,
       inject: [ENV, LOGGER],
-      useFactory: (env: MailIngestEnv, log: Logger) =>
-        new Parser(
-          { databaseUrl: env.DATABASE_URL, maxBytes: env.MAIL_MAX_BYTES, own: ownMail(env) },
-          env.MAIL_PARSE_TIMEOUT_MS,
-          log,
-        ),
+      useFactory: (env: MailIngestEnv, log: Logger) => parserOf(env, ownMail(env), log),
     },
     {
       provide: Decisions,

@@ -204,6 +204,7 @@ class Reading {
     const fields = readFields(headers, this.limits);
     const found: FoundAttachment[] = [];
     const tree = this.parser.tree;
+    if (tree && isDeeperThan(this.limits.depth, tree)) throw new MailUnreadable('too-deep', this.head.bytes());
     const isMail = headers.list.length > 0;
     const root = isMail && tree && this.leaves.size > 0 ? this.bodyNode(tree, found) : this.salvaged(isMail);
     const body = readBody(root, this.limits);
@@ -259,6 +260,11 @@ class Reading {
     };
     return { contentType, part, children: [] };
   }
+}
+
+/** The parser's limit of parts bounds the recursion. */
+function isDeeperThan(levels: number, { children }: PartNode): boolean {
+  return children.length > 0 && (levels === 0 || children.some((child) => isDeeperThan(levels - 1, child)));
 }
 
 interface FoundAttachment {

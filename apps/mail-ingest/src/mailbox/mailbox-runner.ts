@@ -9,7 +9,7 @@ import { Gauge } from 'prom-client';
 import type { MailIngestEnv } from '../env.js';
 import { countWaiting, openMailbox, recordScan } from '../intake/inbox.js';
 import type { WorkerSettings } from '../intake/parse.worker.js';
-import { Parser } from '../intake/parser.js';
+import { parserOf } from '../intake/parser.js';
 import { Processor } from '../intake/processor.js';
 import { ImapSession } from './imap-session.js';
 import type { MailboxSettings } from './mailbox-url.js';
@@ -78,11 +78,7 @@ export class MailboxRunner {
     this.problem = 'not connected yet';
     const { id: mailboxId } = await openMailbox(pool, settings.address);
     this.watchBacklog(mailboxId);
-    const parser = new Parser(
-      { databaseUrl: env.DATABASE_URL, maxBytes: env.MAIL_MAX_BYTES, own },
-      env.MAIL_PARSE_TIMEOUT_MS,
-      log,
-    );
+    const parser = parserOf(env, own, log);
     parser.start();
     // a mail that takes too long does not hold up the stop
     const hurry = () => setTimeout(() => void parser.stop(), STOP_LIMIT_MS).unref();
@@ -97,7 +93,11 @@ export class MailboxRunner {
     });
     const failed = new AbortController();
     const ended = AbortSignal.any([signal, failed.signal]);
-    const work = [processor.run(ended), this.fetch(mailboxId, processor, ended)];
+    const onStored = (raw: Map<string, Buffer>) => {
+      parser.remember(raw);
+      processor.wake();
+    };
+    const work = [processor.run(ended), this.fetch(mailboxId, onStored, ended)];
     try {
       // when one of them fails, the other is ended as well, and the leader begins again
       await Promise.all(work.map((one) => one.catch((error: unknown) => (failed.abort(), Promise.reject(error)))));
@@ -109,7 +109,11 @@ export class MailboxRunner {
   }
 
   /** One session after another until the signal. */
-  private async fetch(mailboxId: string, processor: Processor, signal: AbortSignal): Promise<void> {
+  private async fetch(
+    mailboxId: string,
+    onStored: (raw: Map<string, Buffer>) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { settings, env, pool, log } = this.options;
     let pauseMs = FIRST_PAUSE_MS;
     while (!signal.aborted) {
@@ -122,7 +126,7 @@ export class MailboxRunner {
           batchSize: env.MAIL_BATCH_SIZE,
           maxBytes: env.MAIL_MAX_BYTES,
           scanIntervalMs: env.IMAP_SCAN_INTERVAL_SECONDS * 1000,
-          onStored: () => processor.wake(),
+          onStored,
           hasRoom: async () => (await countWaiting(pool, mailboxId)) < MAX_WAITING,
         },
         signal,
