@@ -11,6 +11,7 @@ import { sendRaw } from '../harness/raw-mail.js';
 import { startWorld, stopWorld, type World } from '../harness/stack.js';
 
 const COMMAND = fileURLToPath(new URL('../../dist/apps/mail-ingest/src/intake/inbound.command.js', import.meta.url));
+const VERIFY = fileURLToPath(new URL('../../dist/apps/tickets/src/sla/verify.command.js', import.meta.url));
 const MAX_BYTES = 65_536;
 
 let world: World;
@@ -314,6 +315,9 @@ describe('a mail that became a message', () => {
     expect(others).toEqual([]);
     expect((await zoe.timeline(inbound.ticketId!)).items).toHaveLength(1);
     expect(await facts()).toEqual(standing);
+    const env = { PATH: process.env['PATH'], DATABASE_URL: world.stack.databaseUrl };
+    const verified = await promisify(execFile)(process.execPath, [VERIFY, '--all'], { env });
+    expect(verified.stdout).toBe('');
     expect((await erik.tickets('?q=Zeichensalat')).items).toEqual([]);
     expect((await erik.tickets('?q=flackert')).items.map(({ id }) => id)).toEqual([inbound.ticketId]);
     expect((await show(inbound.id)).changes.map(({ action }) => action)).toEqual(['reprocess']);

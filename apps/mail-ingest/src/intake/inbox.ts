@@ -263,8 +263,8 @@ export interface Identity {
 }
 
 /**
- * Gives parsed mails their identity, sender and subject, and starts their count of attempts anew. Those that were taken
- * before have no identity until they are disposed of as duplicates.
+ * Gives parsed mails their identity, sender and subject, and starts their count of attempts anew, unless only the headers
+ * were read. Those that were taken before have no identity until they are disposed of as duplicates.
  * @returns the ids of those that were taken before, or that repeat an earlier one of the list
  */
 export async function identify(sql: Sql, mailboxId: string, mails: Identity[]): Promise<Set<string>> {
@@ -285,7 +285,8 @@ export async function identify(sql: Sql, mailboxId: string, mails: Identity[]): 
   await sql.query(
     `update mail.inbound_message m set message_id = coalesce(g.message_id, m.message_id),
        content_sha256 = coalesce(g.content, m.content_sha256),
-       attempts = case when m.disposition is not null then m.attempts when m.rule is null then 0 else m.attempts - 1 end, from_address = g.from_address, from_name = g.from_name, subject = g.subject
+       from_address = g.from_address, from_name = g.from_name, subject = g.subject,
+       attempts = case when m.disposition is not null then m.attempts when m.rule is null then 0 else m.attempts - 1 end
      from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[])
        as g(id, message_id, content, from_address, from_name, subject) where m.id = g.id`,
     [
