@@ -57,8 +57,9 @@ it.each([
   const before = await row();
   const body = `{"priority":"high","comment":"x",${field}}`;
   const response = await call(attack.employee, 'PATCH', `/tickets/${ticketId}`, body);
-  expect(response.status).toBe(field.includes('__proto__') || field.includes('constructor') ? 400 : 422);
-  if (response.status === 422) expect(JSON.stringify(await response.json())).toContain('unknown_field');
+  const prototype = /__proto__|constructor/.test(field); // such a body is not read at all
+  expect(response.status).toBe(prototype ? 400 : 422);
+  if (!prototype) expect(JSON.stringify(await response.json())).toContain('unknown_field');
   expect(await row()).toEqual(before);
 });
 
@@ -99,7 +100,7 @@ describe("somebody else's ticket", () => {
     expect(await row()).toEqual(before);
   });
 
-  it.each(["q=S", "organisation=x", "after=999999999", 'limit=100'])('is on no list: %s', async (query) => {
+  it.each(['q=S', 'organisation=x', 'after=999999999', 'limit=100'])('is on no list: %s', async (query) => {
     expect(await (await call(foreign, 'GET', `/tickets?${query}`)).text()).not.toContain(ticketId);
   });
 
