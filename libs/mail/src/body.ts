@@ -46,12 +46,16 @@ interface Reading {
   text: string | null;
   html: string | null;
   image: InlineImage | null;
+  /** The HTML is nothing but a text with pictures in it. */
+  madeHtml: boolean;
 }
 
-const NOTHING: Reading = { text: null, html: null, image: null };
+const NOTHING: Reading = { text: null, html: null, image: null, madeHtml: false };
 
 /** Up to this long a text part may be a mere "your program cannot show HTML". */
 const STUB_LENGTH = 120;
+/** Pictures put into one text. */
+const MAX_PLACED = 50;
 
 export function readBody(root: BodyNode, limits: MailLimits): Body {
   const warnings: MailWarning[] = [];
@@ -93,7 +97,8 @@ function isText({ text, html }: Reading): boolean {
 /** Of alternatives the first text and the last HTML, but no HTML that shows less than the text. */
 function best(readings: Reading[], limits: MailLimits): Reading {
   const text = readings.find((reading) => reading.text !== null && reading.text.trim() !== '')?.text ?? null;
-  const htmls = readings.flatMap(({ html }) => html ?? []);
+  const written = readings.filter((reading) => reading.html !== null && !reading.madeHtml);
+  const htmls = (written.length > 0 ? written : readings).flatMap((reading) => reading.html ?? []);
   const html = htmls.length > 1 ? withoutLoss(htmls, limits) : (htmls[0] ?? null);
   if (html !== null && text !== null && !hasWords(html)) return { ...NOTHING, text };
   return { ...NOTHING, text, html };
@@ -115,12 +120,19 @@ function hasWords(html: string): boolean {
 /** Pictures between texts get their place in them; those behind the last text, or shown by the HTML itself, do not. */
 function withImages(readings: Reading[]): Reading[] {
   const last = readings.findLastIndex(({ text, html }) => (html ?? text ?? '').trim() !== '');
+  let images = 0;
   return readings.map((reading, index) => {
     const { image } = reading;
-    if (!image || index > last || readings.some(({ html }) => html !== null && shows(html, image))) return reading;
+    if (
+      !image ||
+      index > last ||
+      ++images > MAX_PLACED ||
+      readings.some(({ html }) => html !== null && shows(html, image))
+    )
+      return reading;
     const { contentId, name } = image;
     const html = `<p><img src="cid:${escapeHtml(encodeURI(contentId))}" alt="${escapeHtml(name)}"></p>`;
-    return { text: `[${name}]`, html, image };
+    return { text: `[${name}]`, html, image, madeHtml: true };
   });
 }
 
@@ -138,6 +150,7 @@ function joined(given: Reading[], limits: MailLimits): Reading {
     text: someText ? given.map(({ text, html }) => text ?? htmlToText(html!, limits.textLength + 1)).join('\n') : null,
     html: someHtml ? given.map(({ text, html }) => html ?? textToHtml(text!)).join('\n') : null,
     image: null,
+    madeHtml: given.every(({ html, madeHtml }) => html === null || madeHtml),
   };
 }
 

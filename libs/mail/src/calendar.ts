@@ -136,12 +136,12 @@ function parseProperty(line: string): Property | null {
     if (quoted || (character !== ';' && character !== ':')) continue;
     pieces.push(line.slice(from, at));
     from = at + 1;
-    if (character === ':') return property(pieces, line.slice(from).trim());
+    if (character === ':') return withParameters(pieces, line.slice(from).trim());
   }
   return null;
 }
 
-function property([name, ...rest]: string[], value: string): Property {
+function withParameters([name, ...rest]: string[], value: string): Property {
   const parameters = new Map<string, string>();
   for (const parameter of rest) {
     const equals = parameter.indexOf('=');

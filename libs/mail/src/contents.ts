@@ -1,5 +1,5 @@
 /** From the parts of a mail, each read by itself, to what the mail as a whole is made of. */
-import { attachmentName } from './attachment-name.js';
+import { attachmentName, numberDuplicates } from './attachment-name.js';
 import type { BodyNode, InlineImage, TextPart } from './body.js';
 import type { CalendarSummary } from './calendar.js';
 import { HeaderFields, parseRawHeaders, parseStructured } from './headers.js';
@@ -181,4 +181,29 @@ function foundFile({ name: given, type, contentId, sha256, size }: UnpackedFile)
 
 function ownContentId({ sha256 }: StoredAttachment): string {
   return `${sha256.slice(0, 32)}@inline.invalid`;
+}
+
+/** Every name once; of several with one Content-ID, the HTML shows the first. */
+export function namedAttachments(found: FoundAttachment[], html: string | null): ParsedAttachment[] {
+  const names = numberDuplicates(found.map(({ attachment }) => attachment.name));
+  const shown = contentIdsIn(html);
+  return found.map(({ attachment, image }, index) => {
+    const contentId = attachment.contentId ?? image?.contentId ?? null;
+    const inline = contentId !== null && shown.delete(contentId);
+    return { ...attachment, name: names[index]!, inline, contentId: inline ? contentId : attachment.contentId };
+  });
+}
+
+function contentIdsIn(html: string | null): Set<string> {
+  const ids = html?.matchAll(/\bsrc="cid:([^"]{1,500})"/gi) ?? [];
+  return new Set([...ids].flatMap(([, id]) => [id!.replace(/&amp;/g, '&'), safeDecode(id!)]));
+}
+
+/** RFC 2392: a cid URL is the Content-ID with percent escapes. */
+function safeDecode(id: string): string {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
 }

@@ -56,7 +56,7 @@ const NEUTRAL =
   /^(?:original (?:message|appointment)|ursprüngliche nachricht|originalnachricht|message d'origine|mensaje original|messaggio originale|mensagem original|oorspronkelijk bericht|ursprungligt meddelande|oprindelig meddelelse|opprinnelig melding|alkuperäinen viesti|wiadomość oryginalna|původní zpráva|eredeti üzenet|исходное сообщение|orijinal ileti|原始邮件|原始郵件|元のメッセージ|원본 메시지)$/iu;
 
 const FORWARD_PREFIX =
-  /^\s*(?:\[[^\]]{0,40}\]\s*)?(?:fwd?|wg|tr|rv|enc|i|inoltro|doorst|vb|vl|vidarebefordrat|videresendt|pd|fw|továbbítás|пер|переслано|i̇lt|ilt|yönl|πρθ|转发|轉寄|転送|전달)\s*[:：]/iu;
+  /^\s*(?:\[[^\]]{0,40}\]\s*)?\[?(?:fwd?|wg|tr|rv|enc|i|inoltro|doorst|vb|vl|vidarebefordrat|videresendt|pd|fw|továbbítás|пер|переслано|i̇lt|ilt|yönl|πρθ|转发|轉寄|転送|전달)\s*[:：]/iu;
 const REPLY_PREFIX = /^\s*(?:re|aw|antw|sv|vs|vá|odp|ynt|απ|ref|res|回复|回覆|답장)\s*[:：]/iu;
 
 const MAX_LINES = 2000;
@@ -137,9 +137,9 @@ export function readForward(subject: string, text: string, forwarder: string[]):
   };
 }
 
-/** "Fwd:", "WG:", "TR:" and so on at the beginning. */
+/** "Fwd:", "WG:", "TR:" and so on at the beginning, or "(fwd)" at the end. */
 export function isForwardSubject(subject: string): boolean {
-  return FORWARD_PREFIX.test(subject);
+  return FORWARD_PREFIX.test(subject) || /\(fwd\)\s*$/i.test(subject);
 }
 
 function short(text: string | undefined): string | null {
@@ -177,10 +177,7 @@ function laterSenders(lines: string[], first: Block): string[] {
 function markerAt(raw: string): Marker | null {
   if (raw.length > 200 || !/^\s*--|[:：]\s*$/.test(raw)) return null;
   const line = raw.trim();
-  const words = line
-    .replace(/^[-_=*\s]+/, '')
-    .replace(/[-_=*:：\s]+$/, '')
-    .toLowerCase();
+  const words = bare(line, RULES).toLowerCase();
   if (words === '') return null;
   const dashed = line.startsWith('--');
   if (dashed && GMAIL.has(words))
@@ -209,7 +206,7 @@ function startsBlock(line: string): boolean {
 /** A sender and two more, in lines that follow each other. */
 function blockAt(lines: string[], start: number): Omit<Block, 'marker' | 'from'> | null {
   const fields = new Map<Role, string>();
-  const quoted = /^>/.test(lines[start] ?? '');
+  const quoted = lines[start]?.startsWith('>') ?? false;
   let last: Role | null = null;
   let at = start;
   for (; at < Math.min(lines.length, start + MAX_BLOCK * 2) && fields.size < MAX_BLOCK; at++) {
@@ -249,8 +246,20 @@ function fieldIn(raw: string): { role: Role; value: string } | null {
     .replace(/^[>\s*_]+|[\s*_\u00a0]+$/g, '')
     .replace(/\s+/g, ' ')
     .toLowerCase();
-  const role = ROLE_OF.get(label) as Role | undefined;
-  return role ? { role, value: raw.slice(colon + 1, colon + 1 + MAX_LINE).replace(/^[\s*_]+|[\s*_]+$/g, '') } : null;
+  const role = ROLE_OF.get(label);
+  return role ? { role, value: bare(raw.slice(colon + 1, colon + 1 + MAX_LINE), STARS) } : null;
+}
+
+const STARS = /[\s*_]/;
+const RULES = /[-_=*:：\s]/;
+
+/** Without such characters at its ends. A pattern would take the square of the length for that. */
+function bare(text: string, marks: RegExp): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && marks.test(text[from]!)) from++;
+  while (to > from && marks.test(text[to - 1]!)) to--;
+  return text.slice(from, to);
 }
 
 /** `Jane <jane@x>`, `Jane [mailto:jane@x]`, `jane@x`; null when it is only a name, or more than one. */

@@ -3,20 +3,20 @@
  * handed on while they arrive. Nothing big is ever held whole but the text.
  */
 import { MailParser, type AttachmentStream } from 'mailparser';
-import { PassThrough, Readable, type Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { numberDuplicates } from './attachment-name.js';
 import { readArmour } from './armour.js';
 import { readBody, type Body, type TextPart } from './body.js';
+import { beginning, continued, peekThrough, slices, wholeLines } from './byte-streams.js';
 import { readCalendar } from './calendar.js';
 import { decodeBytes } from './charset.js';
 import { readCms } from './cms.js';
 import {
   emptyLeaf,
+  namedAttachments,
   readContents,
   textNode,
   type Contents,
-  type FoundAttachment,
   type Leaf,
   type PartNode,
   type StoredAttachment,
@@ -30,9 +30,9 @@ import {
   DEFAULT_LIMITS,
   MailUnreadable,
   type EnclosedMail,
+  type MailFields,
   type MailLimits,
   type MailWarning,
-  type ParsedAttachment,
   type ParsedMail,
   type UnreadableReason,
 } from './mail.js';
@@ -93,7 +93,6 @@ const PREVIEW_LIMITS: Partial<MailLimits> = {
   attachments: 50,
   addresses: 50,
 };
-const SLICE_BYTES = 64 * 1024;
 
 const ENCRYPTED_TEXT = '(This message is encrypted and cannot be read here. It is kept as it came.)';
 
@@ -388,7 +387,8 @@ class Reading {
     const reportParts = new Set(
       found.map(({ attachment }) => attachment.type).filter((type) => REPORT_PART.test(type)),
     );
-    const isReport = fields.automatic.contentType === 'multipart/report' || reportParts.size > 0;
+    const byMachine =
+      fields.automatic.contentType === 'multipart/report' || reportParts.size > 0 || isAutomatic(fields);
     return {
       ...fields,
       automatic: {
@@ -402,7 +402,7 @@ class Reading {
       textTruncated: body.textTruncated,
       attachments,
       enclosed,
-      forwarded: isReport ? null : forwardedIn(fields, text, enclosed),
+      forwarded: byMachine ? null : forwardedIn(fields, text, enclosed),
       calendar,
       protection,
       signatures: attachments.filter((_, index) => found[index]!.isSignature).map(({ name }) => name),
@@ -425,6 +425,11 @@ class Reading {
   }
 }
 
+/** Machines return mails, and forward none. */
+function isAutomatic({ returnPath, automatic }: MailFields): boolean {
+  return returnPath === '' || (automatic.autoSubmitted !== null && automatic.autoSubmitted !== 'no');
+}
+
 function textPart(kind: 'plain' | 'html', bytes: Buffer): TextPart {
   return { kind, bytes, charset: null, flowed: false, deleteSpace: false };
 }
@@ -433,17 +438,6 @@ function shownText(text: string, body: Body, protection: ParsedMail['protection'
   if (unreadable) return `${ENCRYPTED_TEXT}\n\n${text}`;
   const isEmpty = text.trim() === '' && body.html === null;
   return isEmpty && protection?.endsWith('-encrypted') ? ENCRYPTED_TEXT : text;
-}
-
-/** Every name once; of several with one Content-ID, the HTML shows the first. */
-function namedAttachments(found: FoundAttachment[], html: string | null): ParsedAttachment[] {
-  const names = numberDuplicates(found.map(({ attachment }) => attachment.name));
-  const shown = contentIdsIn(html);
-  return found.map(({ attachment, image }, index) => {
-    const contentId = attachment.contentId ?? image?.contentId ?? null;
-    const inline = contentId !== null && shown.delete(contentId);
-    return { ...attachment, name: names[index]!, inline, contentId: inline ? contentId : attachment.contentId };
-  });
 }
 
 function messageIdsIn(head: Buffer): string[] {
@@ -460,58 +454,10 @@ function parameterOf(item: AttachmentStream, name: string): string | null {
   return textOf(header?.params?.[name]).toLowerCase() || null;
 }
 
-/** Up to a little more than `limit` bytes, and the rest when there is more. */
-async function beginning(
-  content: Readable,
-  limit: number,
-): Promise<{ bytes: Buffer; rest: AsyncIterator<Buffer> | null }> {
-  const rest = content[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) {
-    chunks.push(next.value);
-    length += next.value.length;
-    if (length > limit) return { bytes: Buffer.concat(chunks, length), rest };
-  }
-  return { bytes: Buffer.concat(chunks, length), rest: null };
-}
-
-async function* continued(bytes: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  yield bytes;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
-}
-
-function* slices(bytes: Buffer): Generator<Buffer> {
-  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.subarray(at, at + SLICE_BYTES);
-}
-
-/** Cut inside a character, a text would not be in its charset any more. */
-function wholeLines(bytes: Buffer): Buffer {
-  const end = bytes.lastIndexOf(0x0a);
-  if (end > bytes.length / 2) return bytes.subarray(0, end);
-  let length = bytes.length;
-  while (length > bytes.length - 4 && length > 0 && bytes[length - 1]! >= 0x80) length--;
-  return bytes.subarray(0, length);
-}
-
 async function discard(_meta: AttachmentMeta, content: Readable): Promise<StoredAttachment> {
   let size = 0;
   for await (const chunk of content as AsyncIterable<Buffer>) size += chunk.length;
   return { sha256: '', size };
-}
-
-function contentIdsIn(html: string | null): Set<string> {
-  const ids = html?.matchAll(/\bsrc="cid:([^"]{1,500})"/gi) ?? [];
-  return new Set([...ids].flatMap(([, id]) => [id!.replace(/&amp;/g, '&'), safeDecode(id!)]));
-}
-
-/** RFC 2392: a cid URL is the Content-ID with percent escapes. */
-function safeDecode(id: string): string {
-  try {
-    return decodeURIComponent(id);
-  } catch {
-    return id;
-  }
 }
 
 function reasonOf(error: unknown): UnreadableReason {
@@ -519,13 +465,4 @@ function reasonOf(error: unknown): UnreadableReason {
   if (/max header size/i.test(message)) return 'headers-too-large';
   if (/child nodes/i.test(message)) return 'too-many-parts';
   return 'malformed';
-}
-
-function peekThrough(capture: FirstBytes): Transform {
-  return new PassThrough({
-    transform(chunk: Buffer, _encoding, done) {
-      capture.add(chunk);
-      done(null, chunk);
-    },
-  });
 }

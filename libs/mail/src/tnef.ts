@@ -189,6 +189,7 @@ class TnefReader {
 
 const MULTIPLE = 0x1000;
 const SIZES = new Map([
+  [0x0001, 0],
   [0x0002, 4],
   [0x0003, 4],
   [0x0004, 4],
@@ -201,7 +202,6 @@ const SIZES = new Map([
   [0x0040, 8],
   [0x0048, 16],
 ]);
-const NULL = 0x0001;
 const OBJECT = 0x000d;
 const TEXT_8 = 0x001e;
 const TEXT_16 = 0x001f;
@@ -219,7 +219,8 @@ function readProperties(data: Buffer, properties: Properties): void {
     const key = id >= 0x8000 ? (readName(cursor) ?? id) : id;
     const single = type & ~MULTIPLE;
     const values = type & MULTIPLE || isSized(single) ? cursor.uint32() : 1;
-    if (values > MAX_PROPERTIES) throw new Broken();
+    // a count of more values than there are bytes for is an attempt at something
+    if (values > 1 && (SIZES.get(single) === 0 || values > cursor.left)) throw new Broken();
     for (let value = 0; value < values; value++) {
       const read = readValue(cursor, single);
       if (read !== null && !properties.has(key)) properties.set(key, read);
@@ -243,7 +244,6 @@ function readValue(cursor: Cursor, type: number): Value | null {
     const bytes = cursor.padded(cursor.uint32());
     return type === TEXT_16 ? { text: withoutEnd(bytes.subarray(0, bytes.length & ~1).toString('utf16le')) } : bytes;
   }
-  if (type === NULL) return null;
   const size = SIZES.get(type);
   if (size === undefined) throw new Broken();
   const bytes = cursor.take(size);

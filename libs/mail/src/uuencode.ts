@@ -3,13 +3,15 @@
  * `end`.
  */
 import { Transform, type TransformCallback } from 'node:stream';
+import { decodeRaw } from './headers.js';
 
 export interface UuencodedFile {
+  /** As the sender wrote it, not safe; may be empty. */
   name: string;
   bytes: Buffer;
 }
 
-const BEGIN = /^begin [0-7]{3,4} (\S.{0,250}?)\s*$/;
+const BEGIN = /^begin [0-7]{3,4} (.{0,250})$/;
 /** Longer lines are no uuencode: at most 63 bytes are in one. */
 const MAX_LINE = 256;
 
@@ -26,7 +28,7 @@ export function takeUuencoded(bytes: Buffer, max: number): { text: Buffer; files
   const rest: string[] = [];
   const files: UuencodedFile[] = [];
   for (let at = 0; at < lines.length; at++) {
-    const name = lines[at]!.startsWith('begin ') ? BEGIN.exec(lines[at]!)?.[1] : undefined;
+    const name = lines[at]!.startsWith('begin ') ? nameIn(lines[at]!) : undefined;
     const block = name !== undefined && files.length < max ? readBlock(lines, at + 1) : null;
     if (block) {
       files.push({ name: name!, bytes: block.bytes });
@@ -36,6 +38,11 @@ export function takeUuencoded(bytes: Buffer, max: number): { text: Buffer; files
     }
   }
   return files.length === 0 ? null : { text: Buffer.from(rest.join('\n'), 'latin1'), files };
+}
+
+function nameIn(line: string): string | undefined {
+  const name = line.length > MAX_LINE * 2 ? undefined : BEGIN.exec(line.replace(/\r$/, ''))?.[1];
+  return name === undefined ? undefined : decodeRaw(name.trim());
 }
 
 /** Null when the lines are no uuencode after all. One that breaks off with the text is taken as far as it goes. */
@@ -95,7 +102,7 @@ export class UudecodeStream extends Transform {
     const line = raw.replace(/\r$/, '');
     if (this.inside && line !== 'end') return decodeLine(line) ?? Buffer.alloc(0);
     this.inside = false;
-    const name = BEGIN.exec(line.slice(0, MAX_LINE * 2))?.[1];
+    const name = nameIn(line);
     if (name !== undefined && this.fileName === null) {
       this.fileName = name;
       this.inside = true;

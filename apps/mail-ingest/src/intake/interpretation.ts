@@ -19,6 +19,7 @@ const CUT_LENGTH = 80_000;
 /** UTF-16 units; longer ones are no subjects and names but attempts at something. */
 const MAX_SUBJECT = 1_000;
 const MAX_NAME = 255;
+const NO_TEXT = '(no text)';
 const CUT_NOTE = '\n\n[Cut here: the raw mail has all of it.]';
 
 export interface OwnMail {
@@ -52,13 +53,14 @@ export function interpret(mail: ParsedMail, messageId: string, received: Receive
     return { disposition: mailClass === 'bounce' ? 'bounce_linked' : 'auto_linked', rule, ticketNumber };
   }
   const sender = senderOf(mail);
+  const text = mail.html === null && mail.text.trim() === '' ? NO_TEXT : mail.text;
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
     from: { name: cutText(sender?.name ?? '', MAX_NAME).text, email: sender?.address ?? null },
     subject: cutText(mail.subject, MAX_SUBJECT).text,
-    text: mail.text,
-    visibleText: visibleReply(mail.text).visible,
+    text,
+    visibleText: visibleReply(text).visible,
     html: mail.html,
     attachments: mail.attachments,
     messageId,
