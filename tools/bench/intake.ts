@@ -2,10 +2,11 @@
  * `npm run bench:intake` — mails of about 8 KB that already lie in the mailbox become tickets in PostgreSQL: mails per
  * second, CPU per mail over the four services and PostgreSQL, peak memory; then mails that arrive one by one under IDLE:
  * latency from the SMTP server's acceptance to the committed ticket. The floor is measured in the same run on the same
- * mails: imapflow's fetch and mailparser's parse alone, nothing stored.
+ * mails: imapflow's fetch and mailparser's parse alone, nothing stored; once with mailparser as it comes, once with all
+ * its conversions switched off.
  */
 import { ImapFlow } from 'imapflow';
-import { simpleParser } from 'mailparser';
+import { simpleParser, type SimpleParserOptions } from 'mailparser';
 import { createTransport } from 'nodemailer';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
@@ -25,7 +26,8 @@ const QUIET_MAILS = 7;
 const SILENCE_MS = 6_000;
 const FLOOR_MAILS = Math.min(MAILS, 1_500);
 const SENDERS = 200;
-const TARGETS = { mailsPerSecond: 150, cpuMsPerMail: 10, idleP50Ms: 350 };
+const SYLLABLES = 'ba ce di fo gu ha ki lo mu na pe ri so tu va we xi yo za bro cli dra fle gri kno'.split(' ');
+const TARGETS = { mailsPerSecond: 250, shareOfFloor: 0.3, cpuMsPerMail: 7, ingestMiB: 350, idleP50Ms: 350 };
 
 const directory = mkdtempSync(join(tmpdir(), 'helpdesk-bench-'));
 const stack = await startStack({ dir: directory, keepData: false });
@@ -39,8 +41,9 @@ try {
   for (let i = 0; i < SENDERS; i++) await stack.addMailbox(`sender${i}@customer.test`);
   console.log(`sending ${MAILS} mails of about 8 KB into ${support.address}`);
   await sendMany(MAILS);
-  const floor = await measureFloor();
-  console.log(`floor: fetch and parse alone ${floor.toFixed(0)} mails/s`);
+  const floor = await measureFloor({});
+  const bare = await measureFloor({ skipHtmlToText: true, skipTextToHtml: true, skipTextLinks: true });
+  console.log(`floor: fetch and parse alone ${floor.toFixed(0)} mails/s, without conversions ${bare.toFixed(0)}`);
   await measureIntake(floor);
 } finally {
   transport.close();
@@ -49,8 +52,7 @@ try {
 }
 
 function mail(i: number) {
-  const words = randomBytes(1_500).toString('base64');
-  const text = `The line to site ${i} is down since ten o'clock.\n\n${words.replaceAll(/(.{60})/g, '$1\n')}`;
+  const text = `The line to site ${i} is down since ten o'clock.\n\n${prose(2_000).replaceAll(/(.{60,70}) /g, '$1\n')}`;
   return {
     from: { name: `Sender ${i % SENDERS} Łukasz`, address: `sender${i % SENDERS}@customer.test` },
     to: support.address,
@@ -59,6 +61,20 @@ function mail(i: number) {
     html: `<p>${text.slice(0, 1_000).replaceAll('\n', '<br>')}</p>`,
     attachments: [{ filename: 'trace.bin', content: randomBytes(2_000) }],
   };
+}
+
+/** Words as unevenly spread as in real mail (Zipf's law), of a vocabulary of 20,000. */
+function prose(length: number): string {
+  let text = '';
+  while (text.length < length) text += `${wordOfRank(Math.floor(Math.exp(Math.random() * Math.log(20_000))))} `;
+  return text;
+}
+
+function wordOfRank(rank: number): string {
+  let word = SYLLABLES[rank % SYLLABLES.length]!;
+  for (let rest = rank; rest > 0; rest = Math.floor(rest / SYLLABLES.length))
+    word += SYLLABLES[rest % SYLLABLES.length]!;
+  return word;
 }
 
 async function sendMany(count: number): Promise<void> {
@@ -70,7 +86,7 @@ async function sendMany(count: number): Promise<void> {
   );
 }
 
-async function measureFloor(): Promise<number> {
+async function measureFloor(options: SimpleParserOptions): Promise<number> {
   const client = new ImapFlow({
     ...stack.imap,
     secure: false,
@@ -81,7 +97,7 @@ async function measureFloor(): Promise<number> {
   await client.mailboxOpen('INBOX', { readOnly: true });
   const begun = performance.now();
   for await (const message of client.fetch(`1:${FLOOR_MAILS}`, { source: true, uid: true })) {
-    await simpleParser(message.source!, { skipHtmlToText: true, skipTextToHtml: true, skipTextLinks: true });
+    await simpleParser(message.source!, options);
   }
   const seconds = (performance.now() - begun) / 1000;
   await client.logout();
@@ -119,12 +135,15 @@ async function measureIntake(floor: number): Promise<void> {
     await eventually('all acknowledgements', notified, 600_000);
     const cpuPerMail = ((cpuSeconds(pids()) - cpuBefore) * 1000) / MAILS;
     const rate = MAILS / seconds;
+    const ingestMemory = memoryMiB(ingest.instances[0]!.pid).peak;
     console.log(`
-backlog   ${MAILS} mails in ${seconds.toFixed(1)} s, service start included: ${rate.toFixed(0)} mails/s = ${((rate / floor) * 100).toFixed(0)} % of the floor (target ${TARGETS.mailsPerSecond}/s): ${verdict(rate >= TARGETS.mailsPerSecond)}
+backlog   ${MAILS} mails in ${seconds.toFixed(1)} s, service start included: ${rate.toFixed(0)} mails/s (target ${TARGETS.mailsPerSecond}): ${verdict(rate >= TARGETS.mailsPerSecond)}
+          ${((rate / floor) * 100).toFixed(0)} % of the floor (target ${TARGETS.shareOfFloor * 100}): ${verdict(rate / floor >= TARGETS.shareOfFloor)}
 CPU       ${cpuPerMail.toFixed(1)} ms per mail over services and PostgreSQL, until the last acknowledgement was sent (target ${TARGETS.cpuMsPerMail}): ${verdict(cpuPerMail <= TARGETS.cpuMsPerMail)}
           ${(((ticketsAt - cpuBefore) * 1000) / MAILS).toFixed(1)} ms of them until the last ticket was committed
           ${[...parts()].map(([name, pid]) => `${name} ${(((cpuSeconds([pid]) - (partsBefore.get(name) ?? 0)) * 1000) / MAILS).toFixed(1)}`).join(', ')}
-memory    ${services.instances.map((one) => `${one.service} ${memoryMiB(one.pid).peak.toFixed(0)}`).join(', ')} MiB at most`);
+memory    ${services.instances.map((one) => `${one.service} ${memoryMiB(one.pid).peak.toFixed(0)}`).join(', ')} MiB at most
+          mail-ingest (target ${TARGETS.ingestMiB}): ${verdict(ingestMemory <= TARGETS.ingestMiB)}`);
     await measureSingles();
   } finally {
     await services.stop();
@@ -136,13 +155,16 @@ async function ticketCount(): Promise<number> {
   return rows[0].count;
 }
 
+/** Asked rarely: the questions cost PostgreSQL time that would be counted as the services'. */
 async function notified(): Promise<true | undefined> {
   const { rows } = await database.query(
-    `select (select count(*) from tickets.outbox where published_at is null) = 0
-        and (select count(*) from notifier.delivery) >= (select count(*) from tickets.outbox where payload->'data'->>'acknowledge' = 'true')
-        and (select count(*) from notifier.delivery where state not in ('sent', 'failed')) = 0 as done`,
+    `select not exists (select from tickets.outbox where published_at is null)
+        and (select count(*) from notifier.delivery where due_at is null) >= $1 as done`,
+    [MAILS],
   );
-  return rows[0].done ? true : undefined;
+  if (rows[0].done) return true;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return undefined;
 }
 
 /** Mails one by one: into a lively mailbox, and after a silence in which intake does nothing but IDLE. */

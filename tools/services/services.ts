@@ -15,6 +15,9 @@ const READY_LIMIT_MS = 60_000;
 export const SERVICES = ['tickets', 'notifier', 'mail-ingest', 'gateway'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
+/** As docker-compose.yml starts them. A small young generation costs little time and saves half of the memory. */
+export const NODE_FLAGS = ['--enable-source-maps', '--max-semi-space-size=16'];
+
 export interface ServicesOptions {
   stack: Stack;
   /** Where the log files go. */
@@ -104,7 +107,7 @@ async function startInstance(
 
   function launch(): ChildProcess {
     const main = join(REPOSITORY, 'dist', 'apps', service, 'src', 'main.js');
-    const started = spawn(process.execPath, ['--enable-source-maps', main], {
+    const started = spawn(process.execPath, [...NODE_FLAGS, main], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // Ctrl-C reaches the launcher only, which then ends everything in order

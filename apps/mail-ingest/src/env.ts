@@ -45,6 +45,42 @@ export class MailIngestEnv extends ServiceEnv {
   @Max(536_870_912)
   MAIL_MAX_BYTES: number = 52_428_800;
 
+  /** Of a mail with a longer header block only the beginning of its headers is taken. */
+  @IsInt()
+  @Min(16_384)
+  @Max(4_194_304)
+  MAIL_MAX_HEADER_BYTES: number = 262_144;
+
+  /** Of a mail with more MIME parts only the headers are taken. */
+  @IsInt()
+  @Min(10)
+  @Max(10_000)
+  MAIL_MAX_PARTS: number = 1_000;
+
+  /** Of a mail with more levels of parts within parts only the headers are taken. */
+  @IsInt()
+  @Min(5)
+  @Max(500)
+  MAIL_MAX_DEPTH: number = 50;
+
+  /** So many addresses of one header are taken. */
+  @IsInt()
+  @Min(1)
+  @Max(10_000)
+  MAIL_MAX_RECIPIENTS: number = 200;
+
+  /** So many attachments of one mail are taken; the raw mail has the others. */
+  @IsInt()
+  @Min(1)
+  @Max(10_000)
+  MAIL_MAX_ATTACHMENTS: number = 500;
+
+  /** Heap of the thread that takes mails apart, in MiB. A mail that needs more is put into quarantine. */
+  @IsInt()
+  @Min(64)
+  @Max(4_096)
+  MAIL_PARSE_HEAP_MB: number = 256;
+
   /** Longest time to take one mail apart. */
   @IsInt()
   @Min(100)

@@ -66,6 +66,11 @@ const SIGNATURE_TYPE = /^application\/(?:(?:x-)?pkcs7-signature|pgp-signature)$/
 const SIGNATURE_NAME = /^(?:smime\.p7s|(?:open_?pgp|pgp)?_?(?:digital_)?signature\.(?:asc|sig|pgp))$/i;
 const ENCRYPTED = /-encrypted$/;
 
+/** The parser's limit of parts bounds the recursion. */
+export function isDeeperThan(levels: number, { children }: PartNode): boolean {
+  return children.length > 0 && (levels === 0 || children.some((child) => isDeeperThan(levels - 1, child)));
+}
+
 export function emptyLeaf(type: string): Leaf {
   return {
     type,

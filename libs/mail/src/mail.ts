@@ -129,6 +129,8 @@ export interface MailLimits {
   headerBytes: number;
   /** MIME parts. More: unreadable. */
   parts: number;
+  /** Levels of parts within parts. More: unreadable. */
+  depth: number;
   /** Attachments kept; the rest is counted out by a warning. */
   attachments: number;
   /** Bytes read of one text or HTML part, and twice that of all together. A part that is longer is attached, too. */
@@ -147,8 +149,9 @@ export interface MailLimits {
 
 export const DEFAULT_LIMITS: MailLimits = {
   rawBytes: 50 * 1024 * 1024,
-  headerBytes: 1024 * 1024,
+  headerBytes: 256 * 1024,
   parts: 1000,
+  depth: 50,
   attachments: 500,
   partBytes: 3 * 1024 * 1024,
   unpackBytes: 25 * 1024 * 1024,
@@ -158,7 +161,7 @@ export const DEFAULT_LIMITS: MailLimits = {
   addresses: 200,
 };
 
-export type UnreadableReason = 'too-large' | 'headers-too-large' | 'too-many-parts' | 'malformed';
+export type UnreadableReason = 'too-large' | 'headers-too-large' | 'too-many-parts' | 'too-deep' | 'malformed';
 
 /** The bytes cannot be taken apart. `head` is what was seen of its headers, for `fallbackMail`. */
 export class MailUnreadable extends Error {

@@ -13,6 +13,7 @@ import { decodeBytes } from './charset.js';
 import { readCms } from './cms.js';
 import {
   emptyLeaf,
+  isDeeperThan,
   namedAttachments,
   readContents,
   textNode,
@@ -149,6 +150,7 @@ class Reading {
     const failed = [fed, taken].find((result) => result.status === 'rejected');
     if (failed) throw this.unreadable(failed.reason);
     const { tree } = this.parser;
+    if (tree && isDeeperThan(this.limits.depth, tree)) throw new MailUnreadable('too-deep', this.head.bytes());
     const hasHeaders = parseRawHeaders(this.head.bytes()).length > 0;
     if (hasHeaders && tree && this.leaves.size > 0) return readContents(tree, this.leaves);
     const body = textNode(this.salvaged(hasHeaders));

@@ -64,9 +64,12 @@ export async function putBlob(sql: Sql, source: AsyncIterable<Buffer | Uint8Arra
 export async function putSmallBlobs(sql: Sql, contents: Buffer[]): Promise<StoredBlob[]> {
   const stored = contents.map((bytes) => ({ sha256: createHash('sha256').update(bytes).digest(), bytes }));
   const distinct = [...new Map(stored.map((blob) => [blob.sha256.toString('hex'), blob])).values()];
+  const lengths = distinct.map(({ bytes }) => bytes.length);
+  // all bytes as one parameter, which travels as it is; those of an array would be spelled out in hexadecimal
   await sql.query(
     `with given as (
-       select * from unnest($1::bytea[], $2::uuid[], $3::bytea[]) as g(sha256, content, bytes)
+       select sha256, content, substring($4::bytea from (sum(length) over (order by place) - length + 1)::int for length) as bytes
+       from unnest($1::bytea[], $2::uuid[], $3::int[]) with ordinality as g(sha256, content, length, place)
      ), fresh as (
        insert into blobs.blob (sha256, size, content)
        select sha256, length(bytes), content from given order by sha256
@@ -75,7 +78,12 @@ export async function putSmallBlobs(sql: Sql, contents: Buffer[]): Promise<Store
      )
      insert into blobs.chunk (content, position, bytes)
      select given.content, 0, given.bytes from given join fresh using (content)`,
-    [distinct.map((b) => b.sha256), distinct.map(() => randomUUID()), distinct.map((b) => b.bytes)],
+    [
+      distinct.map(({ sha256 }) => sha256),
+      distinct.map(() => randomUUID()),
+      lengths,
+      Buffer.concat(distinct.map(({ bytes }) => bytes)),
+    ],
   );
   return stored.map(({ sha256, bytes }) => ({ sha256: sha256.toString('hex'), size: bytes.length }));
 }
@@ -103,10 +111,11 @@ export async function openBlob(sql: Sql, sha256: string): Promise<Readable | nul
 
 async function* chunksOf(sql: Sql, content: string): AsyncGenerator<Buffer> {
   for (let position = 0; ; position++) {
-    const { rows } = await sql.query<{ bytes: Buffer }>(
-      'select bytes from blobs.chunk where content = $1 and position = $2',
-      [content, position],
-    );
+    const { rows } = await sql.query<{ bytes: Buffer }>({
+      name: 'read-chunk',
+      text: 'select bytes from blobs.chunk where content = $1 and position = $2',
+      values: [content, position],
+    });
     if (!rows[0]) return;
     yield rows[0].bytes;
     if (rows[0].bytes.length < CHUNK_BYTES) return;

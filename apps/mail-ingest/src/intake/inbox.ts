@@ -63,8 +63,15 @@ export interface Delivery {
   internalDate: Date;
 }
 
-/** Commits small mails together: bytes and rows, or nothing. */
-export function storeSmall(pool: pg.Pool, place: Place, mails: (Delivery & { source: Buffer })[]): Promise<void> {
+/**
+ * Commits small mails together: bytes and rows, or nothing.
+ * @returns where their bytes are, in the order given
+ */
+export function storeSmall(
+  pool: pg.Pool,
+  place: Place,
+  mails: (Delivery & { source: Buffer })[],
+): Promise<StoredBlob[]> {
   return inTransaction(pool, async (sql) => {
     const blobs = await putSmallBlobs(
       sql,
@@ -75,6 +82,7 @@ export function storeSmall(pool: pg.Pool, place: Place, mails: (Delivery & { sou
       place,
       mails.map((mail, index) => ({ ...mail, ...blobs[index]! })),
     );
+    return blobs;
   });
 }
 

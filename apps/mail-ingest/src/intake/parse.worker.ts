@@ -6,7 +6,7 @@
  * A batch is answered as a whole, after its small attachments were committed together. Before each mail the thread says
  * which one it begins: should it not come back, that one is to blame.
  */
-import { fallbackMail, MailUnreadable, mailSigner, parseMail, type ParsedMail } from '#mail';
+import { fallbackMail, MailUnreadable, mailSigner, parseMail, type MailLimits, type ParsedMail } from '#mail';
 // not the whole of #platform: this thread has to start fast
 import { CHUNK_BYTES, openBlob, putBlob, putSmallBlobs, readSmallBlobs, type StoredBlob } from '#platform/blobs.js';
 import { inTransaction, type Sql } from '#platform/sql.js';
@@ -22,6 +22,8 @@ export interface ParseTask {
   rawSha256: string;
   rawSize: number;
   internalDate: Date;
+  /** The mail itself, when it is at hand; otherwise it is read from the blob store. */
+  raw?: Uint8Array | undefined;
 }
 
 export type ParseResult =
@@ -37,7 +39,7 @@ export type WorkerMessage =
 
 export interface WorkerSettings {
   databaseUrl: string;
-  maxBytes: number;
+  limits: Partial<MailLimits>;
   mailbox: string;
   own: { addresses: string[]; loopToken: string; signingKey: string };
 }
@@ -45,7 +47,7 @@ export interface WorkerSettings {
 /** Small attachments are held until this many bytes have come together, then committed in one statement. */
 const HELD_BYTES = 8 * 1024 * 1024;
 
-const { databaseUrl, maxBytes, mailbox, own } = workerData as WorkerSettings;
+const { databaseUrl, limits, mailbox, own } = workerData as WorkerSettings;
 const ourselves = { ...own, signer: mailSigner(own.signingKey) };
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'mail-ingest parser' });
 pool.on('error', () => {}); // an idle connection was lost; the next query opens another
@@ -64,14 +66,16 @@ function say(message: WorkerMessage): void {
 
 async function parseBatch(tasks: ParseTask[]): Promise<[string, ParseResult][]> {
   const attachments = new HeldAttachments();
-  const raw = await readSmallBlobs(
+  const held = await readSmallBlobs(
     sql,
-    tasks.map((task) => task.rawSha256),
+    tasks.filter(({ raw }) => !raw).map(({ rawSha256 }) => rawSha256),
   );
+  for (const { rawSha256, raw } of tasks)
+    if (raw) held.set(rawSha256, Buffer.from(raw.buffer, raw.byteOffset, raw.length));
   const results: [string, ParseResult][] = [];
   for (const task of tasks) {
     say({ begun: task.id });
-    results.push([task.id, await read(task, raw.get(task.rawSha256), attachments)]);
+    results.push([task.id, await read(task, held.get(task.rawSha256), attachments)]);
   }
   await attachments.flush();
   return results;
@@ -113,7 +117,7 @@ async function parse(
   const source = Readable.from(content.passing(fromStore(raw)));
   try {
     const mail = await parseMail(source, {
-      limits: { rawBytes: maxBytes },
+      limits,
       onAttachment: (_meta, bytes) => attachments.store(bytes),
     });
     return { mail, contentSha256: content.digest() };

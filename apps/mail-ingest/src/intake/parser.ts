@@ -2,10 +2,20 @@ import type { Logger } from '#platform';
 import { Worker } from 'node:worker_threads';
 import type { ParseResult, ParseTask, WorkerMessage, WorkerSettings } from './parse.worker.js';
 
-/** Heap of the parsing thread: attachments stream, so this bounds headers, texts and HTML of a batch. */
-const HEAP_MB = 256;
+/** Of the thread's heap, the young generation, which otherwise grows to 100 MB and more over small mails. */
+const YOUNG_MB = 32;
 /** A thread may take this long before it begins the first mail of a batch: start, and read the raw bytes. */
 const BEGIN_LIMIT_MS = 30_000;
+
+/** Of the mails just stored, this much is kept so that it need not be read back from the database. */
+const REMEMBERED_BYTES = 8 * 1024 * 1024;
+
+interface ParserLimits {
+  /** For one mail. */
+  timeoutMs: number;
+  /** Heap of the thread. Attachments stream, so it bounds headers, texts and HTML of a batch. */
+  heapMb: number;
+}
 
 /** Nobody could read mails; no mail is to blame. */
 export class ParserUnavailable extends Error {}
@@ -24,10 +34,12 @@ export class Parser {
   private stopped = false;
   private pending: Pending | null = null;
   private timer: NodeJS.Timeout | undefined;
+  private readonly remembered = new Map<string, Buffer>();
+  private rememberedBytes = 0;
 
   constructor(
     private readonly settings: WorkerSettings,
-    private readonly timeoutMs: number,
+    private readonly limits: ParserLimits,
     private readonly log: Logger,
   ) {}
 
@@ -35,7 +47,7 @@ export class Parser {
   start(): Worker {
     const worker = new Worker(new URL('./parse.worker.js', import.meta.url), {
       workerData: this.settings,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+      resourceLimits: { maxOldGenerationSizeMb: this.limits.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
     });
     worker.on('message', (message: WorkerMessage) => this.onMessage(worker, message));
     worker.on('error', (error) => this.replace(worker, `parsing failed: ${error.message}`));
@@ -60,6 +72,22 @@ export class Parser {
     }
   }
 
+  /** @param raw the bytes of mails that will be parsed soon, by their sha256 */
+  remember(raw: Map<string, Buffer>): void {
+    for (const [sha256, bytes] of raw) {
+      if (this.rememberedBytes + bytes.length > REMEMBERED_BYTES || this.remembered.has(sha256)) continue;
+      this.remembered.set(sha256, bytes);
+      this.rememberedBytes += bytes.length;
+    }
+  }
+
+  private recall(sha256: string): Buffer | undefined {
+    const bytes = this.remembered.get(sha256);
+    this.remembered.delete(sha256);
+    this.rememberedBytes -= bytes?.length ?? 0;
+    return bytes;
+  }
+
   /** A batch in hand is given up. */
   async stop(): Promise<void> {
     this.stopped = true;
@@ -75,7 +103,7 @@ export class Parser {
     return new Promise((resolve) => {
       this.pending = { begun: null, resolve };
       this.watch(worker);
-      worker.postMessage(tasks);
+      worker.postMessage(tasks.map((task): ParseTask => ({ ...task, raw: this.recall(task.rawSha256) })));
     });
   }
 
@@ -91,7 +119,7 @@ export class Parser {
   /** Each mail has the whole time limit to itself. */
   private watch(worker: Worker): void {
     clearTimeout(this.timer);
-    const limit = this.pending?.begun === null ? BEGIN_LIMIT_MS : this.timeoutMs;
+    const limit = this.pending?.begun === null ? BEGIN_LIMIT_MS : this.limits.timeoutMs;
     this.timer = setTimeout(() => this.replace(worker, `parsing took longer than ${limit} ms`), limit);
   }
 

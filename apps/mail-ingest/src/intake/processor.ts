@@ -63,7 +63,7 @@ export class Processor {
 
   /** There may be new mails. */
   wake(): void {
-    this.wakeUp.abort();
+    this.wakeUp.abort('woken');
   }
 
   /** While tickets takes one batch, the next is parsed; a batch is offered only after the one before was answered. */
@@ -190,7 +190,7 @@ export class Processor {
   /** @returns null when there was no answer soon after the signal */
   private async ask(mails: IncomingMail[], signal: AbortSignal): Promise<AcceptMailResult | null> {
     const answered = new AbortController();
-    const asking = this.options.bus.expect(acceptMail, { mails }).finally(() => answered.abort());
+    const asking = this.options.bus.expect(acceptMail, { mails }).finally(() => answered.abort('answered'));
     const givingUp = pause(2 ** 31 - 1, AbortSignal.any([signal, answered.signal]))
       .then(() => pause(STOP_LIMIT_MS, answered.signal))
       .then(() => null);

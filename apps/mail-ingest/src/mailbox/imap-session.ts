@@ -46,8 +46,8 @@ export interface SessionOptions {
   batchSize: number;
   maxBytes: number;
   scanIntervalMs: number;
-  /** Called after each commit. */
-  onStored: () => void;
+  /** Called after each commit, with the bytes of small mails by their sha256. */
+  onStored: (raw: Map<string, Buffer>) => void;
   /** Whether more mails may be stored: those stored before are mostly processed. */
   hasRoom: () => Promise<boolean>;
 }
@@ -83,7 +83,7 @@ export class ImapSession {
     // both, and before connecting: a dropped connection may emit only `close`, and an unheard `error` ends the process
     this.client.on('error', (error: Error) => this.lost.abort(error));
     this.client.on('close', () => this.lost.abort(new Error('the IMAP server closed the connection')));
-    this.client.on('exists', () => this.news.abort());
+    this.client.on('exists', () => this.news.abort('new mail'));
     this.ended = AbortSignal.any([signal, this.lost.signal]);
   }
 
@@ -213,8 +213,8 @@ export class ImapSession {
     }
     if (mails.length === 0) return;
     mails.sort((a, b) => a.uid - b.uid);
-    await storeSmall(this.options.pool, this.place, mails);
-    this.stored(mails.length);
+    const blobs = await storeSmall(this.options.pool, this.place, mails);
+    this.stored(mails.length, new Map(blobs.map(({ sha256 }, index) => [sha256, mails[index]!.source])));
     await this.acknowledge(mails.map((mail) => mail.uid));
   }
 
@@ -250,10 +250,10 @@ export class ImapSession {
     await this.acknowledge([uid], 'Oversize');
   }
 
-  private stored(mails: number): void {
+  private stored(mails: number, raw = new Map<string, Buffer>()): void {
     fetched.inc(mails);
     this.lastMailAt = performance.now();
-    this.options.onStored();
+    this.options.onStored(raw);
   }
 
   /** Tells the server that the mails are safe with us. A refusal is reported, and tried again at the next look. */

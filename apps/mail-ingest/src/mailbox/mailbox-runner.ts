@@ -79,8 +79,8 @@ export class MailboxRunner {
     const { id: mailboxId } = await openMailbox(pool, settings.address);
     this.watchBacklog(mailboxId);
     const parser = new Parser(
-      { databaseUrl: env.DATABASE_URL, maxBytes: env.MAIL_MAX_BYTES, mailbox: settings.address, own },
-      env.MAIL_PARSE_TIMEOUT_MS,
+      { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), mailbox: settings.address, own },
+      { timeoutMs: env.MAIL_PARSE_TIMEOUT_MS, heapMb: env.MAIL_PARSE_HEAP_MB },
       log,
     );
     parser.start();
@@ -97,7 +97,11 @@ export class MailboxRunner {
     });
     const failed = new AbortController();
     const ended = AbortSignal.any([signal, failed.signal]);
-    const work = [processor.run(ended), this.fetch(mailboxId, processor, ended)];
+    const onStored = (raw: Map<string, Buffer>) => {
+      parser.remember(raw);
+      processor.wake();
+    };
+    const work = [processor.run(ended), this.fetch(mailboxId, onStored, ended)];
     try {
       // when one of them fails, the other is ended as well, and the leader begins again
       await Promise.all(work.map((one) => one.catch((error: unknown) => (failed.abort(), Promise.reject(error)))));
@@ -109,7 +113,11 @@ export class MailboxRunner {
   }
 
   /** One session after another until the signal. */
-  private async fetch(mailboxId: string, processor: Processor, signal: AbortSignal): Promise<void> {
+  private async fetch(
+    mailboxId: string,
+    onStored: (raw: Map<string, Buffer>) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { settings, env, pool, log } = this.options;
     let pauseMs = FIRST_PAUSE_MS;
     while (!signal.aborted) {
@@ -122,7 +130,7 @@ export class MailboxRunner {
           batchSize: env.MAIL_BATCH_SIZE,
           maxBytes: env.MAIL_MAX_BYTES,
           scanIntervalMs: env.IMAP_SCAN_INTERVAL_SECONDS * 1000,
-          onStored: () => processor.wake(),
+          onStored,
           hasRoom: async () => (await countWaiting(pool, mailboxId)) < MAX_WAITING,
         },
         signal,
@@ -151,6 +159,17 @@ export class MailboxRunner {
       return last;
     });
   }
+}
+
+function limitsOf(env: MailIngestEnv): WorkerSettings['limits'] {
+  return {
+    rawBytes: env.MAIL_MAX_BYTES,
+    headerBytes: env.MAIL_MAX_HEADER_BYTES,
+    parts: env.MAIL_MAX_PARTS,
+    depth: env.MAIL_MAX_DEPTH,
+    addresses: env.MAIL_MAX_RECIPIENTS,
+    attachments: env.MAIL_MAX_ATTACHMENTS,
+  };
 }
 
 function lockKey(address: string): number {

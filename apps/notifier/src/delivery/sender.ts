@@ -64,7 +64,7 @@ export class Sender implements OnApplicationBootstrap, BeforeApplicationShutdown
 
   /** There may be something to do. */
   wake(): void {
-    this.awake.abort();
+    this.awake.abort('woken'); // with a reason of its own: the default one is an error with a stack
   }
 
   private async deliver(): Promise<void> {

@@ -67,7 +67,7 @@ export class OutboxRelay implements OnApplicationBootstrap, OnApplicationShutdow
   private async lead(client: pg.Client, signal: AbortSignal): Promise<void> {
     try {
       let awake = new AbortController();
-      client.on('notification', () => awake.abort());
+      client.on('notification', () => awake.abort('woken'));
       await client.query('listen outbox');
       const reconciler = new Reconciler(client, await jetstreamManager(this.nats), this.log);
       await reconciler.run(signal);
