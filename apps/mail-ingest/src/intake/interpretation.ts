@@ -1,5 +1,5 @@
 /** What a parsed mail means for us: an offer to tickets, or a disposition of its own. Pure. */
-import type { IncomingMail } from '#contracts';
+import type { Disposition, IncomingMail } from '#contracts';
 import {
   classify,
   cutText,
@@ -10,7 +10,6 @@ import {
   type MailSigner,
   type ParsedMail,
 } from '#mail';
-import type { Disposition } from './inbound-message.entity.js';
 
 /** An offer must fit into one NATS message (1 MB) with room for its envelope. */
 const MAX_OFFER_BYTES = 700_000;
@@ -35,6 +34,8 @@ export interface Received {
   rawSha256: string;
   rawSize: number;
   receivedAt: Date;
+  /** A person decided that it is taken as a ticket, whatever it is. */
+  released?: boolean;
 }
 
 export type Interpretation =
@@ -44,21 +45,20 @@ export type Interpretation =
 export function interpret(mail: ParsedMail, messageId: string, received: Received, own: OwnMail): Interpretation {
   const isOwnMessageId = (id: string) => own.signer.verifyMessageId(id) !== null;
   const { class: mailClass, rule } = classify(mail, { ...own, isOwnMessageId });
-  if (mailClass === 'own') return { disposition: 'own_mail', rule };
+  const { released = false } = received;
+  if (mailClass === 'own' && !released) return { disposition: 'own_mail', rule };
   const candidates = ticketCandidates(mail, own.signer, own.addresses);
-  if (mailClass === 'bounce' || mailClass === 'receipt') {
+  if ((mailClass === 'bounce' || mailClass === 'receipt') && !released) {
     const returned = mail.automatic.returnedMessageIds.map((id) => own.signer.verifyMessageId(id)?.ticketNumber);
     const ticketNumber = candidates.signed?.ticketNumber ?? returned.find((number) => number !== undefined);
     if (ticketNumber === undefined) return { disposition: 'rejected', rule: `${mailClass}:${rule}` };
     return { disposition: mailClass === 'bounce' ? 'bounce_linked' : 'auto_linked', rule, ticketNumber };
   }
-  const sender = senderOf(mail);
   const text = mail.html === null && mail.text.trim() === '' ? NO_TEXT : mail.text;
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
-    from: { name: cutText(sender?.name ?? '', MAX_NAME).text, email: sender?.address ?? null },
-    subject: cutText(mail.subject, MAX_SUBJECT).text,
+    ...shownOf(mail),
     text,
     visibleText: visibleReply(text).visible,
     html: mail.html,
@@ -73,6 +73,15 @@ export function interpret(mail: ParsedMail, messageId: string, received: Receive
     receivedAt: received.receivedAt.toISOString(),
   };
   return { ...fitting(offer), rule: candidates.signed?.rule ?? rule };
+}
+
+/** What people see of a mail without opening it. */
+export function shownOf(mail: ParsedMail): Pick<IncomingMail, 'from' | 'subject'> {
+  const sender = senderOf(mail);
+  return {
+    from: { name: cutText(sender?.name ?? '', MAX_NAME).text, email: sender?.address ?? null },
+    subject: cutText(mail.subject, MAX_SUBJECT).text,
+  };
 }
 
 /** Drops the HTML, then cuts the text, until the offer fits. The raw mail stays whole. */

@@ -5,7 +5,8 @@ import { InstantType } from './instant.type.js';
 import { Ticket } from './ticket.entity.js';
 
 /**
- * One line of a ticket's history: a public message, an internal note, or a change. Rows are only ever added.
+ * One line of a ticket's history: a public message, an internal note, or a change. Rows are only ever added;
+ * of a mailed message, what was read of the mail may be rebuilt (`rebuild.service.ts`).
  * A change's `text` is its comment, which customers do not see. `position` is the order in which they were written.
  */
 const TimelineEntrySchema = defineEntity({
