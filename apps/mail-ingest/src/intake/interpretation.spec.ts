@@ -44,6 +44,12 @@ const bounce = {
 };
 
 describe('what a mail means', () => {
+  it('says that there are no words, when there are none', async () => {
+    expect(offerOf(await interpreted(human, ' '))).toMatchObject({ text: '(no text)', visibleText: '(no text)' });
+    const picture = await interpreted({ ...human, 'Content-Type': 'text/html' }, '<img src="cid:x">');
+    expect(offerOf(picture)).toMatchObject({ text: '', html: '<img src="cid:x" />' });
+  });
+
   it('is an offer to tickets when a person wrote it', async () => {
     expect(offerOf(await interpreted(human))).toMatchObject({
       inboundId: received.inboundId,

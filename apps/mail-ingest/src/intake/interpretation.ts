@@ -18,6 +18,7 @@ const CUT_LENGTH = 80_000;
 /** UTF-16 units; longer ones are no subjects and names but attempts at something. */
 const MAX_SUBJECT = 1_000;
 const MAX_NAME = 255;
+const NO_TEXT = '(no text)';
 const CUT_NOTE = '\n\n[Cut here: the raw mail has all of it.]';
 
 export interface OwnMail {
@@ -53,12 +54,13 @@ export function interpret(mail: ParsedMail, messageId: string, received: Receive
     if (ticketNumber === undefined) return { disposition: 'rejected', rule: `${mailClass}:${rule}` };
     return { disposition: mailClass === 'bounce' ? 'bounce_linked' : 'auto_linked', rule, ticketNumber };
   }
+  const text = mail.html === null && mail.text.trim() === '' ? NO_TEXT : mail.text;
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
     ...shownOf(mail),
-    text: mail.text,
-    visibleText: visibleReply(mail.text).visible,
+    text,
+    visibleText: visibleReply(text).visible,
     html: mail.html,
     attachments: mail.attachments,
     messageId,
