@@ -1,7 +1,8 @@
 /** Attacks on the door, the events and the mails that go out, against the running services. */
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connectNats, createLogger } from '#platform';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Api, eventually } from '../../tools/demo/api.js';
 import { ACCOUNTS } from '../../tools/demo/directory.js';
@@ -153,7 +154,7 @@ it('no origin but our own may read, and a cookie opens nothing', async () => {
 it('passwords that are wrong are in no log, no answer and no event', async () => {
   const canary = 'canary-4f1d9b';
   const { stack } = attack.world;
-  const logDirectory = join(process.env['TMPDIR'] ?? '/tmp', `helpdesk-canary-${process.pid}`);
+  const logDirectory = mkdtempSync(join(tmpdir(), 'helpdesk-canary-'));
   const mailbox = stack.mailboxes[0]!;
   const withPassword = (url: string) => Object.assign(new URL(url), { password: canary }).href;
   const wrong = await Promise.allSettled([
@@ -206,7 +207,7 @@ it('forged events end among the dead letters, replayed ones change nothing, and 
     await stream.publish('ticket.exploded.v1.1000', '{"specversion":"1.0"}');
     await stream.publish('ticket.created.v1.1000', JSON.stringify({ ...genuine.payload, specversion: '9', id: 'x' }));
     await stream.publish('ticket.created.v1.1000', 'no JSON at all {{{');
-    await expect(stream.publish('ticket.created.v1.1000', Buffer.alloc(8 << 20))).rejects.toThrow();
+    await expect(stream.publish('ticket.created.v1.1000', Buffer.alloc(8 << 20))).rejects.toThrow(/payload/i);
     await eventually('the forged ones put away', async () =>
       (await letters()) >= lettersBefore + 2 ? true : undefined,
     );
@@ -235,13 +236,7 @@ describe('what goes out by mail', () => {
     const words = '{{constructor.constructor("return 1")()}} ${7*7} <%= 7*7 %> #{7*7}';
     const mailbox = await stack.addMailbox('template@customer.test');
     const [result] = await attack.receive(
-      lines(
-        `From: "${'{{7*7}}'}" <template@customer.test>`,
-        'Message-ID: <template@x>',
-        `Subject: ${words}`,
-        '',
-        words,
-      ),
+      lines('From: "{{7*7}}" <template@customer.test>', 'Message-ID: <template@x>', `Subject: ${words}`, '', words),
     );
     await attack.employee.reply(result!.ticketId!, `Answer ${words}`);
     const mail = await awaitMail(stack, mailbox, ({ text }) => text?.includes('Answer') ?? false);
