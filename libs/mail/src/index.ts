@@ -1,4 +1,6 @@
 export * from './addresses.js';
+export * from './bounce.js';
+export { BOUNCE_KINDS, type BounceKind } from './bounce-kind.js';
 export * from './classify.js';
 export * from './compose.js';
 export { fallbackMail, LOOP_HEADER, TICKET_HEADER } from './fields.js';
