@@ -11,6 +11,7 @@ const received = {
   rawSha256: 'a'.repeat(64),
   rawSize: 1,
   receivedAt: new Date('2026-03-01T10:00:00Z'),
+  defaultOrganisationId: null,
 };
 /** NATS takes 1 MB (1,048,576 bytes); the envelope needs some of it. */
 const MESSAGE_BYTES = 1_000_000;
@@ -61,6 +62,7 @@ describe('what a mail means', () => {
       automatic: false,
       mayAutoReply: true,
       receivedAt: '2026-03-01T10:00:00.000Z',
+      defaultOrganisationId: null,
     });
   });
 

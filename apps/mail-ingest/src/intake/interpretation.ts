@@ -34,6 +34,8 @@ export interface Received {
   rawSha256: string;
   rawSize: number;
   receivedAt: Date;
+  /** Of its mailbox. */
+  defaultOrganisationId: string | null;
   /** A person decided that it is taken as a ticket, whatever it is. */
   released?: boolean;
 }
@@ -71,6 +73,7 @@ export function interpret(mail: ParsedMail, messageId: string, received: Receive
     rawSha256: received.rawSha256,
     rawSize: received.rawSize,
     receivedAt: received.receivedAt.toISOString(),
+    defaultOrganisationId: received.defaultOrganisationId,
   };
   return { ...fitting(offer), rule: candidates.signed?.rule ?? rule };
 }

@@ -133,7 +133,7 @@ export class IncomingMailService {
     number: number,
     followUpOf: number | null,
   ): Promise<Ticket> {
-    const organisationId = sender?.organisationId ?? null;
+    const organisationId = sender?.organisationId ?? batch.knownOrganisation(mail.defaultOrganisationId);
     const reporter = {
       personId: sender?.id ?? null,
       name: mail.from.name || sender?.name || 'Unknown sender',
@@ -245,7 +245,11 @@ class Batch {
         ...senders.map((sender) => sender.id),
         ...rows.flatMap((row) => [row.assigneeId, row.reporter.personId]),
       ],
-      organisations: [...senders.map((sender) => sender.organisation_id), ...rows.map((row) => row.organisationId)],
+      organisations: [
+        ...senders.map((sender) => sender.organisation_id),
+        ...rows.map((row) => row.organisationId),
+        ...mails.map((mail) => mail.defaultOrganisationId ?? null),
+      ],
       infrastructures: rows.map((row) => row.infrastructureId),
       tickets: rows.map((row) => row.id),
     });
@@ -320,6 +324,11 @@ class Batch {
 
   private participantsOf(row: Ticket): readonly Participant[] {
     return this.surroundings.participants.get(row.id) ?? [];
+  }
+
+  /** A setting of another service may name one that is not there. */
+  knownOrganisation(organisationId: string | null | undefined): string | null {
+    return organisationId != null && this.surroundings.organisations.has(organisationId) ? organisationId : null;
   }
 
   onlyInfrastructureOf(organisationId: string | null): string | null {
