@@ -33,13 +33,13 @@ type LineKind =
 function kindOf(line: string): LineKind {
   if (line === '') return 'blank';
   if (line.includes(REPLY_MARKER)) return 'marker';
-  if (line.startsWith('>')) return 'quote';
+  if (line.startsWith('>') || line === '|' || line.startsWith('| ')) return 'quote';
   if (line.length > MAX_LINE) return 'text';
   if (ORIGINAL.test(line)) return 'original';
   if (HEADER_LINE.test(line)) return 'header';
   if (line === '--' || line === '—') return 'dashes';
   if (DEVICE.test(line)) return 'device';
-  if (/^_{10,}$|^-{20,}$/.test(line)) return 'rule';
+  if (/^_{10,}$|^-{3,}$/.test(line)) return 'rule';
   return 'text';
 }
 
@@ -52,15 +52,27 @@ const HEADER_LINE =
   /^\*?(?:from|sent|to|cc|date|subject|von|gesendet|an|datum|betreff|de|envoyé|à|date|objet|enviado(?: el)?|para|fecha|asunto|da|inviato|a|data|oggetto|assunto|van|verzonden|aan|onderwerp|från|skickat|till|ämne|fra|sendt|til|emne|lähettäjä|lähetetty|vastaanottaja|aihe|od|wysłano|do|temat|odesláno|komu|předmět|feladó|elküldve|címzett|tárgy|от|отправлено|кому|тема|дата|kimden|gönderildi|kime|konu|发件人|发送时间|收件人|主题|寄件者|寄件日期|收件者|主旨|差出人|送信日時|宛先|件名|보낸 사람|보낸 날짜|받는 사람|제목)\s?\*?\s?[:：]\*?(?:\s|$)/iu;
 
 const DEVICE =
-  /^(?:sent (?:from|via|using) (?:my |the |a )?\S.{0,60}|get outlook for .{1,40}|von meinem \S.{0,40} gesendet|gesendet (?:von|mit) \S.{0,60}|envoyé (?:de|depuis) (?:mon |ma )?\S.{0,60}|enviado (?:desde|de|do) (?:mi |meu )?\S.{0,60}|inviato da(?:l mio)? \S.{0,60}|verzonden (?:vanaf|met) (?:mijn )?\S.{0,60}|verstuurd vanaf mijn \S.{0,40}|skickat från \S.{0,60}|sendt fra \S.{0,60}|lähetetty \S.{0,60}|wysłane z \S.{0,60}|отправлено с \S.{0,60})$/iu;
+  /^[<(]{0,2}(?:sent (?:from|via|using|with|by) (?:my |the |a )?\S.{0,80}|from my (?:iphone|ipad|phone|mobile)\b.{0,20}|get \[?outlook for .{1,60}|someone from mobile|diese nachricht wurde von meinem .{1,60} gesendet\.?|從我的 .{1,40} 傳送|从我的 .{1,40} 发送|get outlook for .{1,40}|von meinem \S.{0,40} gesendet|gesendet (?:von|mit) \S.{0,60}|envoyé (?:de|depuis) (?:mon |ma )?\S.{0,60}|enviado (?:desde|de|do) (?:mi |meu )?\S.{0,60}|inviato da(?:l mio)? \S.{0,60}|verzonden (?:vanaf|met) (?:mijn )?\S.{0,60}|verstuurd vanaf mijn \S.{0,40}|skickat från \S.{0,60}|sendt fra \S.{0,60}|lähetetty \S.{0,60}|wysłane z \S.{0,60}|отправлено с \S.{0,60})$/iu;
 
-/** Who wrote when, above a quote; it may run over three lines. */
-const ATTRIBUTIONS = [
-  /^(?:on|op|am|le|el|em|il|den|w dniu|dne|dnia|pe|a|в)\s.{4,400}(?:wrote|schreef(?: .{1,200})?|schrieb(?: .{1,200})?|a écrit|escribió|escreveu|ha scritto|skrev(?: .{1,200})?|napisał\(?a?\)?|napsal\(?a?\)?|kirjoitti|írta|написал\(?а?\)?|пишет)\s?[:：]?$/iu,
-  /^\S.{1,200}(?:wrote|schrieb|a écrit|escribió|escreveu|ha scritto|schreef|skrev|napisał\(?a?\)?|napsal\(?a?\)?|kirjoitti|написал\(?а?\)?|пишет)\s?(?:am .{4,60}|on .{4,60}|op .{4,60})?[:：]$/iu,
+/** Who wrote when, above a quote. These begin in a way that nothing else does, so they may run over three lines. */
+const LONG_ATTRIBUTIONS = [
+  /^(?:on|op|am|le|el|em|il|den|w dniu|dne|dnia|pe|a|в)\s.{4,400}(?:wrote|schreef(?: .{1,200})?(?:geschreven)?|schrieb(?: .{1,200})?|a écrit|escribió|escreveu|ha scritto|skrev(?: .{1,200})?|napisał\(?a?\)?|napsal\(?a?\)?|kirjoitti|írta|написал\(?а?\)?|пишет)\s?[:：]?$/iu,
   /^\d{4}[-年/.].{4,200}(?:<[^<>]{3,100}>|写道|寫道|のメール|님이 작성)\s?.{0,10}[:：]$/u,
+  /^\d{4}\/\d{1,2}\/\d{1,2}\s.{2,200}<[^<>\s]{3,100}@[^<>\s]{3,100}>$/u,
   /^\d{1,2}[./]\d{1,2}[./]\d{2,4}.{2,200}(?:<[^<>]{3,100}>|wrote|schrieb|пишет|написал)\s?[:：]$/iu,
 ];
+
+/** These begin with anything: a line before that has no date in it is the writer's. */
+const SHORT_ATTRIBUTIONS = [
+  /^\S.{1,200}(?:wrote|schrieb|a écrit|escribió|escreveu|ha scritto|schreef|skrev|napisał\(?a?\)?|napsal\(?a?\)?|kirjoitti|написал\(?а?\)?|пишет)\s?(?:am .{4,60}|on .{4,60}|op .{4,60})?[:：]$/iu,
+  /^\S.{5,200}\s\d{1,2}:\d{2}.{1,200}<[^<>\s]{3,100}@[^<>\s]{3,100}>\s?:$/u,
+];
+
+const ATTRIBUTIONS = [...LONG_ATTRIBUTIONS, ...SHORT_ATTRIBUTIONS];
+
+/** What every attribution has; cheap, since it is asked of every line. */
+const MAY_ATTRIBUTE =
+  /[:：]$|>$|wrote|schreef|schrieb|écrit|escribió|escreveu|scritto|skrev|napisał|napsal|kirjoitti|írta|написал|пишет/iu;
 
 function cutLine(lines: string[], kinds: LineKind[]): number {
   const quotedFrom = onlyQuotedFrom(kinds);
@@ -117,15 +129,18 @@ function isQuoteStart(lines: string[], kinds: LineKind[], quotedFrom: boolean[],
   return !kinds.includes('quote', following);
 }
 
-/** The line behind an attribution that starts here, -1 when none does. */
+/** The line behind an attribution that starts here, the longest that there is; -1 when none does. */
 function attributionEnd(lines: string[], kinds: LineKind[], at: number): number {
   let joined = '';
+  let found = -1;
   for (let end = at; end < Math.min(at + 3, lines.length) && joined.length < MAX_LINE; end++) {
-    if (kinds[end] === 'blank' || kinds[end] === 'quote') return -1;
+    if (kinds[end] === 'blank' || kinds[end] === 'quote') break;
     joined = `${joined} ${lines[end]!.trim()}`.trim();
-    if (joined.length <= MAX_LINE && ATTRIBUTIONS.some((pattern) => pattern.test(joined))) return end + 1;
+    if (joined.length > MAX_LINE || !MAY_ATTRIBUTE.test(joined)) continue;
+    const patterns = end === at || /\d/.test(lines[at]!) ? ATTRIBUTIONS : LONG_ATTRIBUTIONS;
+    if (patterns.some((pattern) => pattern.test(joined))) found = end + 1;
   }
-  return -1;
+  return found;
 }
 
 /** At least three header lines together, the first of them a sender's. */
