@@ -1,5 +1,5 @@
 import { parseEnv, ServiceEnv } from '#platform';
-import { IsInt, IsString, Matches, Max, Min, MinLength, registerDecorator } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength, registerDecorator } from 'class-validator';
 import { mailboxUrlErrors } from './mailbox/mailbox-url.js';
 
 /** One sentence for each wrong URL; the URLs hold passwords and are never repeated. */
@@ -80,6 +80,33 @@ export class MailIngestEnv extends ServiceEnv {
   @Min(64)
   @Max(4_096)
   MAIL_PARSE_HEAP_MB: number = 256;
+
+  /**
+   * The authserv-id (RFC 8601) under which the mailboxes' server writes Authentication-Results, e.g. `mx.example.net`.
+   * Without it, no sender is ever verified.
+   */
+  @IsOptional()
+  @Matches(/^[\x21-\x7e]{1,255}$/, { message: 'must be the first word of the server’s Authentication-Results' })
+  TRUSTED_AUTHSERV_ID?: string;
+
+  /**
+   * Where that server writes its results: `above` its own Received field or `below` it. Below is only safe with a server that
+   * removes fields that come in under its name.
+   */
+  @IsIn(['above', 'below'])
+  TRUSTED_AUTHSERV_PLACEMENT: 'above' | 'below' = 'above';
+
+  /** What the server takes for spam: a ticket with the tag `spam` of which nobody is told, quarantine, or as any mail. */
+  @IsIn(['tag', 'quarantine', 'ignore'])
+  MAIL_SPAM: 'tag' | 'quarantine' | 'ignore' = 'tag';
+
+  /** Addresses and domains (with what is below them) whose mail is rejected, separated by blanks. */
+  @IsString()
+  MAIL_BLOCKED_SENDERS: string = '';
+
+  /** Addresses and domains whose mail is neither blocked nor taken for spam. */
+  @IsString()
+  MAIL_ALLOWED_SENDERS: string = '';
 
   /** Longest time to take one mail apart. */
   @IsInt()

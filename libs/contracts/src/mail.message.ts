@@ -46,6 +46,33 @@ export class MailSender {
   email: string | null;
 }
 
+export const THREAD_CARRIERS = ['reply-address', 'message-id', 'subject-tag'] as const;
+export type ThreadCarrier = (typeof THREAD_CARRIERS)[number];
+
+/** What in a mail names a ticket. It gives no right to write there. */
+export class ThreadClaim {
+  @IsInt()
+  ticketNumber: number;
+
+  /**
+   * reply-address: signed and given to exactly this sender. message-id: signed and known to who has seen the mail that is
+   * answered. subject-tag: not signed, anybody can write it.
+   */
+  @IsIn(THREAD_CARRIERS)
+  carrier: ThreadCarrier;
+
+  /** The mail answers what the claim names; otherwise only its References name it. */
+  @IsBoolean()
+  direct: boolean;
+}
+
+export const SENDER_VERIFICATIONS = ['verified', 'unverified', 'failed'] as const;
+/**
+ * What the receiving mail server found out: the domain in From is responsible for the mail, nobody knows, or the domain
+ * denies it (DMARC).
+ */
+export type SenderVerification = (typeof SENDER_VERIFICATIONS)[number];
+
 /** One mail as mail-ingest understood it, offered to become a ticket or part of one. Bytes stay in the blob store. */
 export class IncomingMail {
   /** The inbound row's id: accepting the same id again gives the same answer and changes nothing. */
@@ -88,10 +115,46 @@ export class IncomingMail {
   @IsString({ each: true })
   referencedIds: string[];
 
+  /** How many of `referencedIds`, from the first on, In-Reply-To names. Without it, all of them. */
+  @IsOptional()
+  @IsInt()
+  repliedTo?: number;
+
+  /** The Message-ID with which the conversation began; null when this mail began it, or one of ours did. */
+  @IsOptional()
+  @IsString()
+  threadRoot?: string | null;
+
   /** The ticket that a verified signature (reply address or Message-ID) names. */
   @IsOptional()
   @IsInt()
   signedTicketNumber: number | null;
+
+  /** All that names a ticket, best first. Without it, `signedTicketNumber` alone. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(20)
+  @ValidateNested({ each: true })
+  @Type(() => ThreadClaim)
+  threadClaims?: ThreadClaim[];
+
+  /**
+   * From is one plain address that its domain does not deny. Otherwise it is only shown: whoever it names has no rights by
+   * this mail. Without it, true.
+   */
+  @IsOptional()
+  @IsBoolean()
+  senderIdentified?: boolean;
+
+  /** Employees have their powers by mail only when verified. Without it, unverified. */
+  @IsOptional()
+  @IsIn(SENDER_VERIFICATIONS)
+  senderVerification?: SenderVerification;
+
+  /** The header field by which the receiving server calls it spam; null when none does. */
+  @IsOptional()
+  @IsString()
+  spam?: string | null;
 
   /** Machine mail: it never changes a state or a clock. */
   @IsBoolean()
@@ -137,7 +200,10 @@ export class AcceptedMail {
   @IsInt()
   ticketNumber: number;
 
-  /** Which rule found the ticket: signed, stored-id, or new. */
+  /**
+   * What found the ticket: reply-address, message-id, stored-id, thread-root, subject-tag; `:references` behind it when only
+   * References named it. With `follow-up:` before it, a ticket was found but is not written on; new when none was found.
+   */
   @IsString()
   rule: string;
 }

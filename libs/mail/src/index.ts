@@ -1,4 +1,6 @@
 export * from './addresses.js';
+export * from './authentication.js';
+export * from './base-subject.js';
 export * from './classify.js';
 export * from './compose.js';
 export { fallbackMail, LOOP_HEADER, TICKET_HEADER } from './fields.js';
@@ -8,6 +10,7 @@ export * from './mail.js';
 export * from './parse.js';
 export * from './reply-token.js';
 export * from './sanitise.js';
+export { isListed, spamSign } from './spam.js';
 export * from './thread.js';
 export * from './trim.js';
 export { cleanLine, cleanName, cleanText, cutText } from './charset.js';

@@ -1,14 +1,22 @@
 /** What a parsed mail means for us: an offer to tickets, or a disposition of its own. Pure. */
 import type { IncomingMail } from '#contracts';
 import {
+  authenticate,
   classify,
   cutText,
+  isListed,
   mayAutoReply,
+  sameAddress,
   senderOf,
+  spamSign,
   ticketCandidates,
   visibleReply,
+  type AuthenticationTrust,
+  type MailAddress,
   type MailSigner,
   type ParsedMail,
+  type TicketCandidates,
+  type Verdict,
 } from '#mail';
 import type { Disposition } from './inbound-message.entity.js';
 
@@ -20,6 +28,17 @@ const CUT_LENGTH = 80_000;
 const MAX_SUBJECT = 1_000;
 const MAX_NAME = 255;
 const CUT_NOTE = '\n\n[Cut here: the raw mail has all of it.]';
+
+/** Whom a mailbox believes, and what it does not take. */
+export interface SenderPolicy {
+  trust: AuthenticationTrust;
+  /** What happens to what the server takes for spam: it is kept apart by a tag, put into quarantine, or as any mail. */
+  spam: 'tag' | 'quarantine' | 'ignore';
+  /** Addresses and domains whose mail is rejected. */
+  blocked: string[];
+  /** Addresses and domains whose mail is neither blocked nor spam. */
+  allowed: string[];
+}
 
 export interface OwnMail {
   addresses: string[];
@@ -38,20 +57,40 @@ export interface Received {
 
 export type Interpretation =
   | { offer: IncomingMail; bytes: number; rule: string }
-  | { disposition: Disposition; rule: string; ticketNumber?: number };
+  | { disposition: Disposition; rule: string; ticketNumber?: number; error?: string };
 
-export function interpret(mail: ParsedMail, messageId: string, received: Received, own: OwnMail): Interpretation {
+const VERIFICATION = { pass: 'verified', fail: 'failed', none: 'unverified' } as const satisfies Record<Verdict, string>;
+
+export function interpret(
+  mail: ParsedMail,
+  messageId: string,
+  received: Received,
+  own: OwnMail,
+  policy: SenderPolicy,
+): Interpretation {
   const isOwnMessageId = (id: string) => own.signer.verifyMessageId(id) !== null;
   const { class: mailClass, rule } = classify(mail, { ...own, isOwnMessageId });
   if (mailClass === 'own') return { disposition: 'own_mail', rule };
-  const candidates = ticketCandidates(mail, own.signer, own.addresses);
+  const sender = senderOf(mail);
+  if (sender && isOwnEcho(sender, messageId, received.mailbox)) return { disposition: 'own_mail', rule: 'own-address' };
+  const { verdict } = authenticate(mail, policy.trust);
+  const identity = identityOf(mail, verdict);
+  const candidates = ticketCandidates(mail, own.signer, { sender: identity, mailbox: received.mailbox });
   if (mailClass === 'bounce' || mailClass === 'receipt') {
     const returned = mail.automatic.returnedMessageIds.map((id) => own.signer.verifyMessageId(id)?.ticketNumber);
-    const ticketNumber = candidates.signed?.ticketNumber ?? returned.find((number) => number !== undefined);
+    const ticketNumber = signedTicketNumber(candidates) ?? returned.find((number) => number !== undefined);
     if (ticketNumber === undefined) return { disposition: 'rejected', rule: `${mailClass}:${rule}` };
     return { disposition: mailClass === 'bounce' ? 'bounce_linked' : 'auto_linked', rule, ticketNumber };
   }
-  const sender = senderOf(mail);
+  const allowed = sender !== null && isListed(sender.address, policy.allowed);
+  if (sender && !allowed && isListed(sender.address, policy.blocked)) {
+    return { disposition: 'rejected', rule: 'blocked-sender' };
+  }
+  const spam = allowed || policy.spam === 'ignore' ? null : spamSign(mail);
+  // somebody who answers us is known; whether they may, is decided with the ticket
+  if (spam !== null && policy.spam === 'quarantine' && signedTicketNumber(candidates) === null) {
+    return { disposition: 'quarantined', rule: `spam:${spam}`, error: 'the mail server takes it for spam' };
+  }
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
@@ -63,14 +102,38 @@ export function interpret(mail: ParsedMail, messageId: string, received: Receive
     attachments: mail.attachments,
     messageId,
     referencedIds: candidates.referencedIds,
-    signedTicketNumber: candidates.signed?.ticketNumber ?? null,
+    repliedTo: candidates.repliedTo,
+    threadRoot: candidates.root,
+    signedTicketNumber: signedTicketNumber(candidates),
+    threadClaims: candidates.claims,
+    senderIdentified: identity !== null,
+    senderVerification: VERIFICATION[verdict],
+    spam,
     automatic: mailClass !== 'human',
-    mayAutoReply: mayAutoReply(mail, { class: mailClass, rule }),
+    mayAutoReply: identity !== null && spam === null && mayAutoReply(mail, { class: mailClass, rule }),
     rawSha256: received.rawSha256,
     rawSize: received.rawSize,
     receivedAt: received.receivedAt.toISOString(),
   };
-  return { ...fitting(offer), rule: candidates.signed?.rule ?? rule };
+  return { ...fitting(offer), rule: candidates.claims[0]?.carrier ?? rule };
+}
+
+/** Who wrote it, as far as rights go: From as one plain address that its domain does not deny. Null: nobody with rights. */
+function identityOf(mail: ParsedMail, verdict: Verdict): string | null {
+  const [author, ...others] = mail.from;
+  if (!author || others.length > 0 || mail.warnings.includes('ambiguous-sender') || verdict === 'fail') return null;
+  // encoded-words are never decoded in an address, and one that has them is nobody's
+  return author.address.includes('=?') ? null : author.address;
+}
+
+/** The mailbox writes to itself with an id of its own domain: a copy or a loop. A person there would write from elsewhere. */
+function isOwnEcho({ address }: MailAddress, messageId: string, mailbox: string): boolean {
+  const domain = mailbox.slice(mailbox.lastIndexOf('@')).toLowerCase();
+  return sameAddress(address, mailbox) && messageId.toLowerCase().endsWith(domain);
+}
+
+function signedTicketNumber({ claims }: TicketCandidates): number | null {
+  return claims.find(({ carrier }) => carrier !== 'subject-tag')?.ticketNumber ?? null;
 }
 
 /** Drops the HTML, then cuts the text, until the offer fits. The raw mail stays whole. */

@@ -15,7 +15,7 @@ import { Readable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import { ContentHash } from './content-hash.js';
-import { interpret, type Interpretation } from './interpretation.js';
+import { interpret, type Interpretation, type SenderPolicy } from './interpretation.js';
 
 export interface ParseTask {
   id: string;
@@ -42,12 +42,13 @@ export interface WorkerSettings {
   limits: Partial<MailLimits>;
   mailbox: string;
   own: { addresses: string[]; loopToken: string; signingKey: string };
+  policy: SenderPolicy;
 }
 
 /** Small attachments are held until this many bytes have come together, then committed in one statement. */
 const HELD_BYTES = 8 * 1024 * 1024;
 
-const { databaseUrl, limits, mailbox, own } = workerData as WorkerSettings;
+const { databaseUrl, limits, mailbox, own, policy } = workerData as WorkerSettings;
 const ourselves = { ...own, signer: mailSigner(own.signingKey) };
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'mail-ingest parser' });
 pool.on('error', () => {}); // an idle connection was lost; the next query opens another
@@ -101,7 +102,7 @@ async function read(task: ParseTask, small: Buffer | undefined, attachments: Hel
     // a mail without a Message-ID gets one from its bytes: the same mail always gets the same
     const messageId = mail.messageId ?? `${task.rawSha256}@synthetic.invalid`;
     const received = { ...task, inboundId: task.id, mailbox, receivedAt: task.internalDate };
-    return { messageId, contentSha256, interpretation: interpret(mail, messageId, received, ourselves) };
+    return { messageId, contentSha256, interpretation: interpret(mail, messageId, received, ourselves, policy) };
   } catch (error) {
     if (error instanceof StoreFailed) throw error;
     return { error: messageOf(error), permanent: false };

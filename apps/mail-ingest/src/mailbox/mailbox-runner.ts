@@ -79,7 +79,7 @@ export class MailboxRunner {
     const { id: mailboxId } = await openMailbox(pool, settings.address);
     this.watchBacklog(mailboxId);
     const parser = new Parser(
-      { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), mailbox: settings.address, own },
+      { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), mailbox: settings.address, own, policy: policyOf(env) },
       { timeoutMs: env.MAIL_PARSE_TIMEOUT_MS, heapMb: env.MAIL_PARSE_HEAP_MB },
       log,
     );
@@ -170,6 +170,19 @@ function limitsOf(env: MailIngestEnv): WorkerSettings['limits'] {
     addresses: env.MAIL_MAX_RECIPIENTS,
     attachments: env.MAIL_MAX_ATTACHMENTS,
   };
+}
+
+function policyOf(env: MailIngestEnv): WorkerSettings['policy'] {
+  return {
+    trust: { authservId: env.TRUSTED_AUTHSERV_ID ?? null, placement: env.TRUSTED_AUTHSERV_PLACEMENT },
+    spam: env.MAIL_SPAM,
+    blocked: words(env.MAIL_BLOCKED_SENDERS),
+    allowed: words(env.MAIL_ALLOWED_SENDERS),
+  };
+}
+
+function words(list: string): string[] {
+  return list.split(/[\s,]+/).filter((word) => word !== '');
 }
 
 function lockKey(address: string): number {
