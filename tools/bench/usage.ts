@@ -1,5 +1,5 @@
 /** CPU time and memory of processes and their children, from /proc (Linux). */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** The kernel counts CPU time in ticks of 10 ms. */
 const TICKS_PER_SECOND = 100;
@@ -45,6 +45,11 @@ export function memoryMiB(pid: number): { now: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const value = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1024;
   return { now: value('VmRSS'), peak: value('VmHWM') };
+}
+
+/** The peak is counted anew from now on. */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** @param share 0.5 is the median */

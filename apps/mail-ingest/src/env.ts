@@ -123,3 +123,6 @@ export class MailIngestEnv extends ServiceEnv {
 
 /** @throws EnvError naming every wrong variable */
 export const readEnv = (): MailIngestEnv => parseEnv(MailIngestEnv, process.env);
+
+/** All that a command needs that asks the running services. */
+export const readCommandEnv = (): ServiceEnv => parseEnv(ServiceEnv, process.env);

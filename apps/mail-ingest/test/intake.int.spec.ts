@@ -216,6 +216,8 @@ describe('the mails of a mailbox', () => {
     const [first, ...others] = await disposed(100, 90_000);
     expect(first).toMatchObject({ disposition: 'quarantined', rule: 'attempts', error: expect.stringMatching(/pars/) });
     expect(first!.attempts).toBe(3);
+    const told = tickets.for(box.address).find(({ inboundId }) => inboundId === first!.id);
+    expect(told).toMatchObject({ subject: 'Poison', text: expect.stringContaining('Only the headers') });
     expect(counts(others)).toEqual({ ticket_created: 99 });
     await emptied();
   }, 180_000);
@@ -232,6 +234,10 @@ describe('the mails of a mailbox', () => {
     const found = await disposed(20);
     expect(counts(found)).toEqual({ ticket_created: 19, quarantined: 1 });
     expect(found[6]).toMatchObject({ rule: 'refused', error: expect.stringContaining('stumbled') });
+    await eventually('it in Failed', async () => ((await countIn(stack, box, 'Failed')) === 1 ? true : undefined));
+    expect(await countIn(stack, box, 'Processed')).toBe(19);
+    await fill(stack, box, ordinaryMails(1, 21));
+    expect(counts(await disposed(21))).toEqual({ ticket_created: 20, quarantined: 1 });
   });
 
   it('are not blamed when tickets takes nothing at all', async () => {
@@ -260,9 +266,16 @@ describe('the mails of a mailbox', () => {
       await services.instances[0]!.end('SIGTERM');
       await services.instances[0]!.start();
     }
+    const { opsUrl } = services.instances[0]!;
+    expect(await metric(opsUrl, 'mail_overdue')).toBe(0);
+    await database.query(
+      `update mail.inbound_message set stored_at = now() - interval '11 minutes' where disposition is null`,
+    );
+    expect(await metric(opsUrl, 'mail_overdue')).toBe(60);
     await tickets.start();
     expect(counts(await disposed(60))).toEqual({ ticket_created: 60 });
     expect(subjects()).toEqual(numbered(60));
+    expect(await metric(opsUrl, 'mail_overdue')).toBe(0);
   }, 120_000);
 
   it('are told apart: repeated, our own, bounced, and the same id with other words', async () => {
@@ -303,6 +316,8 @@ describe('the mails of a mailbox', () => {
     expect(huge!.error).toContain('Oversize');
     expect((await storedBytes(huge!.rawSha256)).toString()).toContain('Subject: Huge');
     expect(huge!.rawSize).toBeLessThan(1_000);
+    const told = tickets.for(box.address).find(({ inboundId }) => inboundId === huge!.id);
+    expect(told).toMatchObject({ subject: 'Huge', text: expect.stringContaining('the folder Oversize') });
     expect(ordinary!.disposition).toBe('ticket_created');
     await emptied();
     expect(await countIn(stack, box, 'Oversize')).toBe(1);

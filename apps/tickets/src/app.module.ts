@@ -20,6 +20,7 @@ import { ParticipantHandlers } from './ticket/participant.handlers.js';
 import { ParticipantService } from './ticket/participant.service.js';
 import { TagService } from './ticket/tag.service.js';
 import { MergeService } from './ticket/merge.service.js';
+import { RebuildService } from './ticket/rebuild.service.js';
 import { RelationHandlers } from './ticket/relation.handlers.js';
 import { SplitService } from './ticket/split.service.js';
 import { TicketHandlers } from './ticket/ticket.handlers.js';
@@ -51,6 +52,7 @@ import { TicketService } from './ticket/ticket.service.js';
     PolicyStore,
     TicketService,
     IncomingMailService,
+    RebuildService,
     LinkService,
     MergeService,
     SplitService,

@@ -45,14 +45,18 @@ export function attachmentName(given: string | null, type: string, title: string
   return type.startsWith('text/') ? 'text.txt' : 'attachment.bin';
 }
 
-/** No path, no reserved or control characters, no leading or trailing dots and blanks; NFC. */
+/** What Windows takes for a device. */
+const DEVICE = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
+
+/** No path, no device, no reserved, control or invisible characters, no leading or trailing dots and blanks; NFC. */
 function safe(name: string): string {
-  return cleanName(name)
+  return cleanName(name.replace(/\p{Cf}/gu, ''))
     .normalize('NFC')
     .replace(/[/\\:*?"<>|]/g, '_')
     .slice(0, 1000)
     .replace(/^[._\s]+(?=[^._\s])|^[._\s]+$/, '')
-    .replace(/[.\s]{1,1000}$/, '');
+    .replace(/[.\s]{1,1000}$/, '')
+    .replace(DEVICE, '_$&');
 }
 
 /** At most 200 bytes of UTF-8, the extension kept. */

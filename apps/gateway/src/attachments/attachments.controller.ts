@@ -1,6 +1,6 @@
-import { getAttachment, getRawMail, type BlobReference } from '#contracts';
+import { getAttachment, getRawMail } from '#contracts';
 import { Bus } from '#platform';
-import { Controller, Get, Param, Res, StreamableFile } from '@nestjs/common';
+import { Controller, Get, Param, Res, type StreamableFile } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Caller } from '../auth/auth.dto.js';
@@ -9,7 +9,6 @@ import { UuidPipe } from '../http/parameters.js';
 import { ApiProblems } from '../problems/api-problems.js';
 import { accepted } from '../problems/problem-error.js';
 import { BlobStore } from './blob.store.js';
-import { downloadHeaders } from './download.js';
 
 const BYTES = { schema: { type: 'string', format: 'binary' } } as const;
 
@@ -33,7 +32,7 @@ export class AttachmentsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<StreamableFile> {
     const request = { viewerId: caller.id, ticketId, attachmentId };
-    return this.download(accepted(await this.bus.call(getAttachment, request)), reply);
+    return this.blobs.download(accepted(await this.bus.call(getAttachment, request)), reply);
   }
 
   /** Download the mail that a message came by, byte for byte. */
@@ -48,12 +47,6 @@ export class AttachmentsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<StreamableFile> {
     const request = { viewerId: caller.id, ticketId, entryId };
-    return this.download(accepted(await this.bus.call(getRawMail, request)), reply);
-  }
-
-  private async download(file: BlobReference, reply: FastifyReply): Promise<StreamableFile> {
-    const stream = await this.blobs.open(file);
-    reply.headers(downloadHeaders(file));
-    return new StreamableFile(stream);
+    return this.blobs.download(accepted(await this.bus.call(getRawMail, request)), reply);
   }
 }

@@ -1,17 +1,19 @@
 import type { BlobReference } from '#contracts';
 import { openBlob } from '#platform';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, StreamableFile } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import pg from 'pg';
-import type { Readable } from 'node:stream';
+import { downloadHeaders } from './download.js';
 
 @Injectable()
 export class BlobStore {
   constructor(@Inject(pg.Pool) private readonly pool: pg.Pool) {}
 
-  /** The bytes as a stream. @throws when they are not there, which is a bug or a loss */
-  async open({ sha256 }: Pick<BlobReference, 'sha256'>): Promise<Readable> {
-    const stream = await openBlob(this.pool, sha256);
-    if (!stream) throw new Error(`there is no blob ${sha256}`);
-    return stream;
+  /** Hands the bytes out as a file to keep. @throws when they are not there, which is a bug or a loss */
+  async download(file: BlobReference, reply: FastifyReply): Promise<StreamableFile> {
+    const stream = await openBlob(this.pool, file.sha256);
+    if (!stream) throw new Error(`there is no blob ${file.sha256}`);
+    reply.headers(downloadHeaders(file));
+    return new StreamableFile(stream);
   }
 }

@@ -11,14 +11,18 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   raw_mail_unknown: 404,
   policy_unknown: 404,
   link_unknown: 404,
+  inbound_unknown: 404,
   ticket_closed: 409,
   ticket_merged: 409,
   not_merged: 409,
+  inbound_waiting: 409,
+  not_quarantined: 409,
   version_conflict: 409,
+  tickets_away: 503,
 };
 
 /** Who is nobody here learns nothing else; who comes too late need not mend fields, nor ask who may. */
-const PRECEDENCE = [401, 404, 409, 403];
+const PRECEDENCE = [401, 404, 409, 403, 503];
 
 export function statusOfCode(code: string): number {
   return (Object.hasOwn(STATUS_OF_CODE, code) && STATUS_OF_CODE[code]) || 422;

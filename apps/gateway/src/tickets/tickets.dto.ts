@@ -131,7 +131,7 @@ export class UpdateQuery {
   dryRun: boolean = false;
 }
 
-function listOf(value: unknown): unknown {
+export function listOf(value: unknown): unknown {
   return [value].flat().flatMap((one) => (typeof one === 'string' ? one.split(',') : [one]));
 }
 

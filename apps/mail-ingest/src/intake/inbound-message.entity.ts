@@ -10,21 +10,15 @@
  * - auto_linked: a read receipt or the like for a mail of ours
  * - duplicate: the same mail was taken before
  * - own_mail: sent by ourselves and come back
- * - rejected: machine mail that concerns no ticket; `rule` says which rule decided
- * - quarantined: it could not be taken; `error` says why. Its bytes are kept, and a person is needed
+ * - rejected: machine mail that concerns no ticket, or a person discarded it; `rule` says which rule decided
+ * - quarantined: it could not be taken; `error` says why. Its bytes are kept, and a person is needed. Where its headers can
+ *   be read, a ticket says so
+ *
+ * Only people change a disposition afterwards (`decisions.ts`), and each such change is kept.
  */
+import type { Disposition } from '#contracts';
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { Mailbox } from '../mailbox/mailbox.entity.js';
-
-export type Disposition =
-  | 'ticket_created'
-  | 'appended'
-  | 'bounce_linked'
-  | 'auto_linked'
-  | 'duplicate'
-  | 'own_mail'
-  | 'rejected'
-  | 'quarantined';
 
 const InboundMessageSchema = defineEntity({
   name: 'InboundMessage',
@@ -38,6 +32,10 @@ const InboundMessageSchema = defineEntity({
     uid: p.bigint('string'),
     rawSha256: p.blob(),
     rawSize: p.bigint('number'),
+    /** It was too large to be taken: the bytes are its header block. */
+    headersOnly: p.boolean(),
+    /** It was quarantined, and looked for in its mailbox to be moved to the folder Failed. */
+    filed: p.boolean(),
     /** When the server received it (INTERNALDATE). */
     internalDate: p.datetime(3),
     storedAt: p.datetime(3),
@@ -45,6 +43,10 @@ const InboundMessageSchema = defineEntity({
     messageId: p.text().nullable(),
     /** Of the bytes after the header block, which no server changes on the way. */
     contentSha256: p.blob().nullable(),
+    /** Whom it says it is from, lower case; with name and subject known once it is parsed. */
+    fromAddress: p.text().nullable(),
+    fromName: p.text().nullable(),
+    subject: p.text().nullable(),
     /** How often its parsing was begun without coming to an end. */
     attempts: p.integer(),
     /** How often tickets did not take it, alone, while it took others. */

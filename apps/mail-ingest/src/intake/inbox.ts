@@ -1,8 +1,8 @@
 /** The statements on mailboxes and inbound messages: one function each. */
+import type { Disposition, MailSender } from '#contracts';
 import { inTransaction, putBlob, putSmallBlobs, type Sql, type StoredBlob } from '#platform';
 import type pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
-import type { Disposition } from './inbound-message.entity.js';
 
 export interface MailboxRow {
   id: string;
@@ -38,7 +38,7 @@ export async function recordScan(sql: Sql, mailboxId: string, error: string | nu
 /** Which of these mails are stored already, and whether only their headers are. */
 export async function knownUids(sql: Sql, place: Place, uids: number[]): Promise<Map<number, { oversize: boolean }>> {
   const { rows } = await sql.query<{ uid: string; oversize: boolean }>(
-    `select uid, rule is not distinct from 'oversize' as oversize from mail.inbound_message
+    `select uid, headers_only as oversize from mail.inbound_message
      where mailbox_id = $1 and uid_validity = $2 and uid = any($3::bigint[])`,
     [place.mailboxId, place.uidValidity, uids],
   );
@@ -110,15 +110,21 @@ export function storeOversize(
         yield mail.headers;
       })(),
     );
-    const [id] = await insertRows(sql, place, [{ ...mail, ...blob }]);
-    if (id) await dispose(sql, [{ id, disposition: 'quarantined', rule: 'oversize', error: mail.error }]);
+    const [id] = await insertRows(sql, place, [{ ...mail, ...blob }], { headersOnly: true });
+    if (id) await quarantineWithTicket(sql, id, { rule: 'oversize', error: mail.error });
   });
 }
 
-async function insertRows(sql: Sql, place: Place, mails: (Delivery & StoredBlob)[]): Promise<string[]> {
+async function insertRows(
+  sql: Sql,
+  place: Place,
+  mails: (Delivery & StoredBlob)[],
+  { headersOnly } = { headersOnly: false },
+): Promise<string[]> {
   const { rows } = await sql.query<{ id: string }>(
-    `insert into mail.inbound_message (id, mailbox_id, uid_validity, uid, raw_sha256, raw_size, internal_date)
-     select g.id, $1, $2, g.uid, g.sha256, g.size, g.internal_date
+    `insert into mail.inbound_message (id, mailbox_id, uid_validity, uid, raw_sha256, raw_size, internal_date,
+       headers_only)
+     select g.id, $1, $2, g.uid, g.sha256, g.size, g.internal_date, $8
      from unnest($3::uuid[], $4::bigint[], $5::bytea[], $6::bigint[], $7::timestamptz[])
        as g(id, uid, sha256, size, internal_date)
      on conflict on constraint inbound_message_delivery do nothing
@@ -131,6 +137,7 @@ async function insertRows(sql: Sql, place: Place, mails: (Delivery & StoredBlob)
       mails.map((mail) => Buffer.from(mail.sha256, 'hex')),
       mails.map((mail) => mail.size),
       mails.map((mail) => mail.internalDate),
+      headersOnly,
     ],
   );
   return rows.map((row) => row.id);
@@ -138,6 +145,8 @@ async function insertRows(sql: Sql, place: Place, mails: (Delivery & StoredBlob)
 
 export interface WaitingMessage {
   id: string;
+  /** The address of its mailbox. */
+  mailbox: string;
   rawSha256: string;
   rawSize: number;
   internalDate: Date;
@@ -145,6 +154,8 @@ export interface WaitingMessage {
   refusals: number;
   /** What went wrong last. */
   error: string | null;
+  /** The rule by which it is to be quarantined, with a ticket that tells of it made from its headers; `error` says why. */
+  rule: string | null;
 }
 
 /** The oldest mails without a disposition that may be tried now and are not in hand already. */
@@ -156,28 +167,33 @@ export async function waitingMessages(
 ): Promise<WaitingMessage[]> {
   const { rows } = await sql.query<{
     id: string;
+    mailbox: string;
     raw_sha256: string;
     raw_size: string;
     internal_date: string;
     attempts: number;
     refusals: number;
     error: string | null;
+    rule: string | null;
   }>({
     name: 'waiting-messages',
-    text: `select id, encode(raw_sha256, 'hex') as raw_sha256, raw_size, internal_date, attempts, refusals, error
-           from mail.inbound_message
-           where mailbox_id = $1 and disposition is null and retry_at <= now() and id <> all($2::uuid[])
-           order by id limit $3`,
+    text: `select m.id, b.address as mailbox, encode(raw_sha256, 'hex') as raw_sha256, raw_size, internal_date, attempts,
+             refusals, error, rule
+           from mail.inbound_message m join mail.mailbox b on b.id = mailbox_id
+           where mailbox_id = $1 and disposition is null and retry_at <= now() and m.id <> all($2::uuid[])
+           order by m.id limit $3`,
     values: [mailboxId, inHand, limit],
   });
   return rows.map((row) => ({
     id: row.id,
+    mailbox: row.mailbox,
     rawSha256: row.raw_sha256,
     rawSize: Number(row.raw_size),
     internalDate: new Date(row.internal_date),
     attempts: row.attempts,
     refusals: row.refusals,
     error: row.error,
+    rule: row.rule,
   }));
 }
 
@@ -226,14 +242,29 @@ export async function retryLater(sql: Sql, id: string, { error, delayMs }: { err
   );
 }
 
+/** The mail will be quarantined, as soon as a ticket made from its headers tells of it. */
+export async function quarantineWithTicket(
+  sql: Sql,
+  id: string,
+  { rule, error }: { rule: string; error: string },
+): Promise<void> {
+  await sql.query(
+    `update mail.inbound_message set rule = $2, error = $3, retry_at = now() where id = $1 and disposition is null`,
+    [id, rule, error],
+  );
+}
+
 export interface Identity {
   id: string;
   messageId: string;
   contentSha256: string;
+  from: MailSender;
+  subject: string;
 }
 
 /**
- * Gives parsed mails their identity and starts their count of attempts anew.
+ * Gives parsed mails their identity, sender and subject, and starts their count of attempts anew, unless only the headers
+ * were read. Those that were taken before have no identity until they are disposed of as duplicates.
  * @returns the ids of those that were taken before, or that repeat an earlier one of the list
  */
 export async function identify(sql: Sql, mailboxId: string, mails: Identity[]): Promise<Set<string>> {
@@ -244,21 +275,27 @@ export async function identify(sql: Sql, mailboxId: string, mails: Identity[]): 
     [mailboxId, mails.map((mail) => mail.messageId)],
   );
   const owners = new Map(rows.map((row) => [key({ messageId: row.message_id, contentSha256: row.content }), row.id]));
-  const fresh: Identity[] = [];
   const duplicates = new Set<string>();
   for (const mail of mails) {
     const owner = owners.get(key(mail)) ?? mail.id;
     owners.set(key(mail), owner);
-    if (owner === mail.id) fresh.push(mail);
-    else duplicates.add(mail.id);
+    if (owner !== mail.id) duplicates.add(mail.id);
   }
+  const own = <T>({ id }: Identity, value: T): T | null => (duplicates.has(id) ? null : value);
   await sql.query(
-    `update mail.inbound_message m set message_id = g.message_id, content_sha256 = g.content, attempts = 0
-     from unnest($1::uuid[], $2::text[], $3::bytea[]) as g(id, message_id, content) where m.id = g.id`,
+    `update mail.inbound_message m set message_id = coalesce(g.message_id, m.message_id),
+       content_sha256 = coalesce(g.content, m.content_sha256),
+       from_address = g.from_address, from_name = g.from_name, subject = g.subject,
+       attempts = case when m.disposition is not null then m.attempts when m.rule is null then 0 else m.attempts - 1 end
+     from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[])
+       as g(id, message_id, content, from_address, from_name, subject) where m.id = g.id`,
     [
-      fresh.map((mail) => mail.id),
-      fresh.map((mail) => mail.messageId),
-      fresh.map((mail) => Buffer.from(mail.contentSha256, 'hex')),
+      mails.map((mail) => mail.id),
+      mails.map((mail) => own(mail, mail.messageId)),
+      mails.map((mail) => own(mail, Buffer.from(mail.contentSha256, 'hex'))),
+      mails.map((mail) => mail.from.email?.toLowerCase() ?? null),
+      mails.map((mail) => mail.from.name),
+      mails.map((mail) => mail.subject),
     ],
   );
   return duplicates;
@@ -271,16 +308,27 @@ export interface Disposed {
   ticketId?: string;
   ticketNumber?: number;
   error?: string;
+  /** Of a duplicate, which has no identity of its own. */
+  messageId?: string;
 }
 
-export async function dispose(sql: Sql, mails: Disposed[]): Promise<void> {
-  if (mails.length === 0) return;
-  await sql.query(
-    `update mail.inbound_message m set disposition = g.disposition, rule = g.rule, ticket_id = g.ticket_id,
-       ticket_number = g.ticket_number, error = g.error, disposed_at = now()
-     from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::int[], $6::text[])
-       as g(id, disposition, rule, ticket_id, ticket_number, error)
-     where m.id = g.id and m.disposition is null`,
+/**
+ * Records what became of mails. Those that are to be quarantined with a ticket are, as soon as they have it.
+ * @returns what was recorded: nothing of a mail that has its disposition already
+ */
+export async function dispose(sql: Sql, mails: Disposed[]): Promise<Disposed[]> {
+  if (mails.length === 0) return [];
+  const { rows } = await sql.query<Disposed>(
+    `update mail.inbound_message m set
+       disposition = case when m.rule is not null and g.ticket_id is not null then 'quarantined' else g.disposition end,
+       rule = case when m.rule is not null and g.ticket_id is not null then m.rule else g.rule end,
+       error = case when m.rule is not null and g.ticket_id is not null then m.error else g.error end,
+       ticket_id = g.ticket_id, ticket_number = g.ticket_number, message_id = coalesce(g.message_id, m.message_id),
+       disposed_at = now()
+     from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::int[], $6::text[], $7::text[])
+       as g(id, disposition, rule, ticket_id, ticket_number, error, message_id)
+     where m.id = g.id and m.disposition is null
+     returning m.id, m.disposition, m.rule, m.error`,
     [
       mails.map((mail) => mail.id),
       mails.map((mail) => mail.disposition),
@@ -288,6 +336,29 @@ export async function dispose(sql: Sql, mails: Disposed[]): Promise<void> {
       mails.map((mail) => mail.ticketId ?? null),
       mails.map((mail) => mail.ticketNumber ?? null),
       mails.map((mail) => mail.error ?? null),
+      mails.map((mail) => mail.messageId ?? null),
     ],
   );
+  return rows;
+}
+
+/** Quarantined mails of which the mailbox does not show so yet, and which can be found there by their Message-ID. */
+export async function failedMails(
+  sql: Sql,
+  mailboxId: string,
+  limit: number,
+): Promise<{ id: string; messageId: string }[]> {
+  const { rows } = await sql.query<{ id: string; messageId: string }>({
+    name: 'failed-mails',
+    text: `select id, message_id as "messageId" from mail.inbound_message
+           where mailbox_id = $1 and disposition = 'quarantined' and not filed and not headers_only
+             and message_id not like '%@synthetic.invalid'
+           order by id limit $2`,
+    values: [mailboxId, limit],
+  });
+  return rows;
+}
+
+export async function rememberFiled(sql: Sql, ids: string[]): Promise<void> {
+  await sql.query('update mail.inbound_message set filed = true where id = any($1::uuid[])', [ids]);
 }

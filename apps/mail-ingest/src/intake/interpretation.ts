@@ -1,24 +1,21 @@
 /** What a parsed mail means for us: an offer to tickets, or a disposition of its own. Pure. */
-import type { IncomingMail } from '#contracts';
+import type { Disposition, IncomingMail } from '#contracts';
 import {
   authenticate,
   classify,
   cutText,
-  isListed,
   mayAutoReply,
   sameAddress,
   senderOf,
-  spamSign,
   ticketCandidates,
   visibleReply,
-  type AuthenticationTrust,
   type MailAddress,
   type MailSigner,
   type ParsedMail,
   type TicketCandidates,
   type Verdict,
 } from '#mail';
-import type { Disposition } from './inbound-message.entity.js';
+import { identityOf, refusalOf, spamSignOf, type SenderPolicy } from './sender-policy.js';
 
 /** An offer must fit into one NATS message (1 MB) with room for its envelope. */
 const MAX_OFFER_BYTES = 700_000;
@@ -28,17 +25,6 @@ const CUT_LENGTH = 80_000;
 const MAX_SUBJECT = 1_000;
 const MAX_NAME = 255;
 const CUT_NOTE = '\n\n[Cut here: the raw mail has all of it.]';
-
-/** Whom a mailbox believes, and what it does not take. */
-export interface SenderPolicy {
-  trust: AuthenticationTrust;
-  /** What happens to what the server takes for spam: it is kept apart by a tag, put into quarantine, or as any mail. */
-  spam: 'tag' | 'quarantine' | 'ignore';
-  /** Addresses and domains whose mail is rejected. */
-  blocked: string[];
-  /** Addresses and domains whose mail is neither blocked nor spam. */
-  allowed: string[];
-}
 
 export interface OwnMail {
   addresses: string[];
@@ -53,6 +39,8 @@ export interface Received {
   rawSha256: string;
   rawSize: number;
   receivedAt: Date;
+  /** A person decided that it is taken as a ticket, whatever it is. */
+  released?: boolean;
 }
 
 export type Interpretation =
@@ -70,32 +58,29 @@ export function interpret(
 ): Interpretation {
   const isOwnMessageId = (id: string) => own.signer.verifyMessageId(id) !== null;
   const { class: mailClass, rule } = classify(mail, { ...own, isOwnMessageId });
-  if (mailClass === 'own') return { disposition: 'own_mail', rule };
+  const { released = false } = received;
+  if (mailClass === 'own' && !released) return { disposition: 'own_mail', rule };
   const sender = senderOf(mail);
-  if (sender && isOwnEcho(sender, messageId, received.mailbox)) return { disposition: 'own_mail', rule: 'own-address' };
+  if (sender && !released && isOwnEcho(sender, messageId, received.mailbox)) {
+    return { disposition: 'own_mail', rule: 'own-address' };
+  }
   const { verdict } = authenticate(mail, policy.trust);
   const identity = identityOf(mail, verdict);
   const candidates = ticketCandidates(mail, own.signer, { sender: identity, mailbox: received.mailbox });
-  if (mailClass === 'bounce' || mailClass === 'receipt') {
+  if ((mailClass === 'bounce' || mailClass === 'receipt') && !released) {
     const returned = mail.automatic.returnedMessageIds.map((id) => own.signer.verifyMessageId(id)?.ticketNumber);
     const ticketNumber = signedTicketNumber(candidates) ?? returned.find((number) => number !== undefined);
     if (ticketNumber === undefined) return { disposition: 'rejected', rule: `${mailClass}:${rule}` };
     return { disposition: mailClass === 'bounce' ? 'bounce_linked' : 'auto_linked', rule, ticketNumber };
   }
-  const allowed = sender !== null && isListed(sender.address, policy.allowed);
-  if (sender && !allowed && isListed(sender.address, policy.blocked)) {
-    return { disposition: 'rejected', rule: 'blocked-sender' };
-  }
-  const spam = allowed || policy.spam === 'ignore' ? null : spamSign(mail);
   // somebody who answers us is known; whether they may, is decided with the ticket
-  if (spam !== null && policy.spam === 'quarantine' && signedTicketNumber(candidates) === null) {
-    return { disposition: 'quarantined', rule: `spam:${spam}`, error: 'the mail server takes it for spam' };
-  }
+  const refused = refusalOf(mail, { identity, answers: signedTicketNumber(candidates) !== null }, policy);
+  if (refused && !released) return refused;
+  const spam = released ? null : spamSignOf(mail, identity, policy);
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
-    from: { name: cutText(sender?.name ?? '', MAX_NAME).text, email: sender?.address ?? null },
-    subject: cutText(mail.subject, MAX_SUBJECT).text,
+    ...shownOf(mail),
     text: mail.text,
     visibleText: visibleReply(mail.text).visible,
     html: mail.html,
@@ -118,14 +103,6 @@ export function interpret(
   return { ...fitting(offer), rule: candidates.claims[0]?.carrier ?? rule };
 }
 
-/** Who wrote it, as far as rights go: From as one plain address that its domain does not deny. Null: nobody with rights. */
-function identityOf(mail: ParsedMail, verdict: Verdict): string | null {
-  const [author, ...others] = mail.from;
-  if (!author || others.length > 0 || mail.warnings.includes('ambiguous-sender') || verdict === 'fail') return null;
-  // encoded-words are never decoded in an address, and one that has them is nobody's
-  return author.address.includes('=?') ? null : author.address;
-}
-
 /** The mailbox writes to itself with an id of its own domain: a copy or a loop. A person there would write from elsewhere. */
 function isOwnEcho({ address }: MailAddress, messageId: string, mailbox: string): boolean {
   const domain = mailbox.slice(mailbox.lastIndexOf('@')).toLowerCase();
@@ -134,6 +111,15 @@ function isOwnEcho({ address }: MailAddress, messageId: string, mailbox: string)
 
 function signedTicketNumber({ claims }: TicketCandidates): number | null {
   return claims.find(({ carrier }) => carrier !== 'subject-tag')?.ticketNumber ?? null;
+}
+
+/** What people see of a mail without opening it. */
+export function shownOf(mail: ParsedMail): Pick<IncomingMail, 'from' | 'subject'> {
+  const sender = senderOf(mail);
+  return {
+    from: { name: cutText(sender?.name ?? '', MAX_NAME).text, email: sender?.address ?? null },
+    subject: cutText(mail.subject, MAX_SUBJECT).text,
+  };
 }
 
 /** Drops the HTML, then cuts the text, until the offer fits. The raw mail stays whole. */

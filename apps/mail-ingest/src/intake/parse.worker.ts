@@ -15,19 +15,27 @@ import { Readable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
 import pg from 'pg';
 import { ContentHash } from './content-hash.js';
-import { interpret, type Interpretation, type SenderPolicy } from './interpretation.js';
+import type { Identity } from './inbox.js';
+import { interpret, shownOf, type Interpretation } from './interpretation.js';
+import type { SenderPolicy } from './sender-policy.js';
 
 export interface ParseTask {
   id: string;
+  /** The support address whose mailbox it came to. */
+  mailbox: string;
   rawSha256: string;
   rawSize: number;
   internalDate: Date;
+  /** Why no more than the headers is to be read. */
+  headersOnly?: string | undefined;
+  /** A person decided that it is taken as a ticket, whatever it is. */
+  released?: boolean;
   /** The mail itself, when it is at hand; otherwise it is read from the blob store. */
   raw?: Uint8Array | undefined;
 }
 
 export type ParseResult =
-  | { messageId: string; contentSha256: string; interpretation: Interpretation }
+  | (Omit<Identity, 'id'> & { interpretation: Interpretation })
   /** `permanent`: this mail will never be read. Otherwise it may be tried again. */
   | { error: string; permanent: boolean };
 
@@ -40,7 +48,6 @@ export type WorkerMessage =
 export interface WorkerSettings {
   databaseUrl: string;
   limits: Partial<MailLimits>;
-  mailbox: string;
   own: { addresses: string[]; loopToken: string; signingKey: string };
   policy: SenderPolicy;
 }
@@ -48,7 +55,7 @@ export interface WorkerSettings {
 /** Small attachments are held until this many bytes have come together, then committed in one statement. */
 const HELD_BYTES = 8 * 1024 * 1024;
 
-const { databaseUrl, limits, mailbox, own, policy } = workerData as WorkerSettings;
+const { databaseUrl, limits, own, policy } = workerData as WorkerSettings;
 const ourselves = { ...own, signer: mailSigner(own.signingKey) };
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'mail-ingest parser' });
 pool.on('error', () => {}); // an idle connection was lost; the next query opens another
@@ -101,8 +108,9 @@ async function read(task: ParseTask, small: Buffer | undefined, attachments: Hel
     const { mail, contentSha256 } = await parse(task, raw, attachments);
     // a mail without a Message-ID gets one from its bytes: the same mail always gets the same
     const messageId = mail.messageId ?? `${task.rawSha256}@synthetic.invalid`;
-    const received = { ...task, inboundId: task.id, mailbox, receivedAt: task.internalDate };
-    return { messageId, contentSha256, interpretation: interpret(mail, messageId, received, ourselves, policy) };
+    const received = { ...task, inboundId: task.id, receivedAt: task.internalDate };
+    const interpretation = interpret(mail, messageId, received, ourselves, policy);
+    return { messageId, contentSha256, ...shownOf(mail), interpretation };
   } catch (error) {
     if (error instanceof StoreFailed) throw error;
     return { error: messageOf(error), permanent: false };
@@ -110,10 +118,17 @@ async function read(task: ParseTask, small: Buffer | undefined, attachments: Hel
 }
 
 async function parse(
-  { rawSha256, rawSize }: ParseTask,
+  { rawSha256, rawSize, headersOnly }: ParseTask,
   raw: AsyncIterable<Buffer> | Iterable<Buffer>,
   attachments: HeldAttachments,
 ): Promise<{ mail: ParsedMail; contentSha256: string }> {
+  if (headersOnly !== undefined) {
+    const mail = fallbackMail(await firstChunk(fromStore(raw)), rawSize, 'headers only');
+    return {
+      mail: { ...mail, text: `(Only the headers of this mail were read: ${headersOnly}.)` },
+      contentSha256: rawSha256,
+    };
+  }
   const content = new ContentHash();
   const source = Readable.from(content.passing(fromStore(raw)));
   try {
@@ -130,6 +145,12 @@ async function parse(
   } finally {
     source.destroy();
   }
+}
+
+async function firstChunk(source: AsyncGenerator<Buffer>): Promise<Buffer> {
+  const { value } = await source.next();
+  await source.return(undefined);
+  return value ?? Buffer.alloc(0);
 }
 
 /** Attachments on their way to the blob store: small ones gather, large ones stream into a transaction of their own. */

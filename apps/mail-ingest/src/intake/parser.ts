@@ -1,5 +1,7 @@
 import type { Logger } from '#platform';
 import { Worker } from 'node:worker_threads';
+import type { MailIngestEnv } from '../env.js';
+import { policyOf } from './sender-policy.js';
 import type { ParseResult, ParseTask, WorkerMessage, WorkerSettings } from './parse.worker.js';
 
 /** Of the thread's heap, the young generation, which otherwise grows to 100 MB and more over small mails. */
@@ -138,4 +140,20 @@ export class Parser {
     this.log.warn({ inboundId: begun, reason }, 'parsing thread replaced');
     this.settle(begun === null ? { unavailable: reason } : { died: reason, begun });
   }
+}
+
+export function parserOf(env: MailIngestEnv, own: WorkerSettings['own'], log: Logger): Parser {
+  const settings = { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), own, policy: policyOf(env) };
+  return new Parser(settings, { timeoutMs: env.MAIL_PARSE_TIMEOUT_MS, heapMb: env.MAIL_PARSE_HEAP_MB }, log);
+}
+
+function limitsOf(env: MailIngestEnv): WorkerSettings['limits'] {
+  return {
+    rawBytes: env.MAIL_MAX_BYTES,
+    headerBytes: env.MAIL_MAX_HEADER_BYTES,
+    parts: env.MAIL_MAX_PARTS,
+    depth: env.MAIL_MAX_DEPTH,
+    addresses: env.MAIL_MAX_RECIPIENTS,
+    attachments: env.MAIL_MAX_ATTACHMENTS,
+  };
 }

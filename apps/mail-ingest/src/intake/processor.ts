@@ -12,6 +12,7 @@ import {
   dispose,
   type Disposed,
   identify,
+  quarantineWithTicket,
   retryLater,
   takeBackAttempt,
   waitingMessages,
@@ -23,6 +24,7 @@ import { type Parser, ParserUnavailable } from './parser.js';
 
 /** As often a mail may kill the parser, or be refused by tickets while others are taken. */
 const MAX_ATTEMPTS = 3;
+const KILLED = `the service ended ${MAX_ATTEMPTS} times while it read this mail`;
 const LONGEST_PAUSE_MS = 30_000;
 /** A mail that could not be read is tried again after this, then after four times as much. */
 const REREAD_MS = 5_000;
@@ -103,9 +105,8 @@ export class Processor {
 
   /** Parses, identifies and interprets; records at once what concerns nobody else. @returns what tickets is to take */
   private async understand(batch: WaitingMessage[]): Promise<Offer[]> {
-    const spent = batch.filter((message) => message.attempts >= MAX_ATTEMPTS);
-    const killed = `the service ended ${MAX_ATTEMPTS} times while it read this mail`;
-    await this.record(spent.map(({ id, error }) => quarantined(id, 'attempts', error ?? killed)));
+    const spent = batch.filter(({ attempts, rule }) => attempts >= MAX_ATTEMPTS * (rule === null ? 1 : 2));
+    for (const message of spent) await this.giveUp(message, message.error ?? KILLED);
     const tried = batch.filter((message) => !spent.includes(message));
     if (tried.length === 0) return [];
     const parsed = await this.parse(tried);
@@ -122,7 +123,7 @@ export class Processor {
     await beginAttempt(sql, ids);
     const stop = parseSeconds.startTimer();
     try {
-      return await parser.parse(batch);
+      return await parser.parse(batch.map((one) => ({ ...one, headersOnly: headersOnly(one) })));
     } catch (error) {
       if (error instanceof ParserUnavailable) await takeBackAttempt(sql, ids);
       throw error;
@@ -132,15 +133,21 @@ export class Processor {
   }
 
   private async notRead(
-    { id, attempts }: WaitingMessage,
-    failure: { error: string; permanent: boolean },
+    message: WaitingMessage,
+    { error, permanent }: { error: string; permanent: boolean },
   ): Promise<void> {
     const { sql, log } = this.options;
-    const { error, permanent } = failure;
+    const { id, attempts } = message;
     log.warn({ inboundId: id, error }, 'mail not parsed');
     if (permanent) await this.record([quarantined(id, 'unreadable', error)]);
-    else if (attempts + 1 >= MAX_ATTEMPTS) await this.record([quarantined(id, 'attempts', error)]);
+    else if (attempts + 1 >= MAX_ATTEMPTS) await this.giveUp(message, error);
     else await retryLater(sql, id, { error, delayMs: REREAD_MS * 4 ** attempts });
+  }
+
+  /** What its headers say is still a ticket that a person can look at; if not even they are read, there is none. */
+  private async giveUp({ id, rule }: WaitingMessage, error: string): Promise<void> {
+    if (rule === null) await quarantineWithTicket(this.options.sql, id, { rule: 'attempts', error });
+    else await this.record([quarantined(id, rule, error)]);
   }
 
   /** Gives each mail its identity, and sorts out what was taken before. */
@@ -151,10 +158,9 @@ export class Processor {
       return result && 'interpretation' in result ? [{ id, ...result }] : [];
     });
     const duplicates = await identify(sql, mailboxId, read);
-    const readings = read.map(({ id, interpretation }) => {
-      const known: Interpretation = { disposition: 'duplicate', rule: 'message-id-and-content' };
-      return { id, ...(duplicates.has(id) ? known : interpretation) };
-    });
+    const readings = read.map(({ id, messageId, interpretation }) =>
+      duplicates.has(id) ? duplicateOf({ id, messageId }) : { id, ...interpretation },
+    );
     await this.record(readings.flatMap((reading) => ('disposition' in reading ? [reading] : [])));
     return readings.flatMap((reading) => ('offer' in reading ? [reading] : []));
   }
@@ -225,18 +231,26 @@ export class Processor {
   }
 
   private async record(mails: Disposed[]): Promise<void> {
-    await dispose(this.options.sql, mails);
-    for (const { id, disposition, rule, error } of mails) {
+    for (const { id, disposition, rule, error } of await dispose(this.options.sql, mails)) {
       disposed.inc({ disposition });
       if (disposition === 'quarantined') this.options.log.error({ inboundId: id, rule, error }, 'mail quarantined');
     }
   }
 }
 
+/** Why only the headers of a mail are read, if so. */
+function headersOnly({ rule, error }: WaitingMessage): string | undefined {
+  return rule === null ? undefined : (error ?? rule);
+}
+
 function quarantined(id: string, rule: string, error: string): Disposed {
   return { id, disposition: 'quarantined', rule, error };
 }
 
-function asDisposed({ inboundId, result, rule, ticketId, ticketNumber }: AcceptedMail): Disposed {
+export function duplicateOf({ id, messageId }: { id: string; messageId: string }): Disposed {
+  return { id, messageId, disposition: 'duplicate', rule: 'message-id-and-content' };
+}
+
+export function asDisposed({ inboundId, result, rule, ticketId, ticketNumber }: AcceptedMail): Disposed {
   return { id: inboundId, disposition: result, rule, ticketId, ticketNumber };
 }

@@ -21,6 +21,7 @@ import {
   storeSmall,
 } from '../intake/inbox.js';
 import { inBatches, type Listed } from './batches.js';
+import { fileFailed } from './failed-folder.js';
 import type { MailboxSettings } from './mailbox-url.js';
 
 /** Mails up to this size are fetched and committed together. */
@@ -103,6 +104,7 @@ export class ImapSession {
         if (this.ended.aborted) break;
         await recordScan(this.options.pool, this.place.mailboxId, this.problem);
         onScanned(this.problem);
+        await this.fileFailed();
         await this.idle();
       }
       if (!this.signal.aborted) throw this.lost.signal.reason;
@@ -125,6 +127,20 @@ export class ImapSession {
     }
     if (row.uidValidity !== present) await setUidValidity(pool, row.id, present);
     this.place = { mailboxId: row.id, uidValidity: present };
+  }
+
+  private async fileFailed(): Promise<void> {
+    if (this.options.settings.mode !== 'move' || !this.mayMove()) return;
+    const { pool } = this.options;
+    const filed = await fileFailed(this.client, pool, this.place.mailboxId, (name) => this.folder(name));
+    if (!filed) return;
+    await this.open();
+    this.news.abort(); // of mail that came meanwhile nobody has told us
+  }
+
+  /** Without UIDPLUS the fallback for MOVE would remove what others have marked as deleted, too. */
+  private mayMove(): boolean {
+    return this.client.capabilities.has('MOVE') || this.client.capabilities.has('UIDPLUS');
   }
 
   /** Waits for the server's word of new mail, but not longer than the scan interval. */
@@ -277,8 +293,7 @@ export class ImapSession {
   }
 
   private async move(uids: number[], name: string): Promise<void> {
-    // without UIDPLUS the fallback for MOVE would remove what others have marked as deleted, too
-    if (!this.client.capabilities.has('MOVE') && !this.client.capabilities.has('UIDPLUS')) return this.flag(uids);
+    if (!this.mayMove()) return this.flag(uids);
     const path = await this.folder(name);
     const moved = path !== null && (await this.client.messageMove(uids.join(','), path, { uid: true }));
     if (!moved) this.problem = `mails of ${this.options.settings.address} could not be moved to ${path ?? name}`;

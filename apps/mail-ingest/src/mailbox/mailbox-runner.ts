@@ -9,7 +9,7 @@ import { Gauge } from 'prom-client';
 import type { MailIngestEnv } from '../env.js';
 import { countWaiting, openMailbox, recordScan } from '../intake/inbox.js';
 import type { WorkerSettings } from '../intake/parse.worker.js';
-import { Parser } from '../intake/parser.js';
+import { parserOf } from '../intake/parser.js';
 import { Processor } from '../intake/processor.js';
 import { ImapSession } from './imap-session.js';
 import type { MailboxSettings } from './mailbox-url.js';
@@ -78,11 +78,7 @@ export class MailboxRunner {
     this.problem = 'not connected yet';
     const { id: mailboxId } = await openMailbox(pool, settings.address);
     this.watchBacklog(mailboxId);
-    const parser = new Parser(
-      { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), mailbox: settings.address, own, policy: policyOf(env) },
-      { timeoutMs: env.MAIL_PARSE_TIMEOUT_MS, heapMb: env.MAIL_PARSE_HEAP_MB },
-      log,
-    );
+    const parser = parserOf(env, own, log);
     parser.start();
     // a mail that takes too long does not hold up the stop
     const hurry = () => setTimeout(() => void parser.stop(), STOP_LIMIT_MS).unref();
@@ -159,30 +155,6 @@ export class MailboxRunner {
       return last;
     });
   }
-}
-
-function limitsOf(env: MailIngestEnv): WorkerSettings['limits'] {
-  return {
-    rawBytes: env.MAIL_MAX_BYTES,
-    headerBytes: env.MAIL_MAX_HEADER_BYTES,
-    parts: env.MAIL_MAX_PARTS,
-    depth: env.MAIL_MAX_DEPTH,
-    addresses: env.MAIL_MAX_RECIPIENTS,
-    attachments: env.MAIL_MAX_ATTACHMENTS,
-  };
-}
-
-function policyOf(env: MailIngestEnv): WorkerSettings['policy'] {
-  return {
-    trust: { authservId: env.TRUSTED_AUTHSERV_ID ?? null, placement: env.TRUSTED_AUTHSERV_PLACEMENT },
-    spam: env.MAIL_SPAM,
-    blocked: words(env.MAIL_BLOCKED_SENDERS),
-    allowed: words(env.MAIL_ALLOWED_SENDERS),
-  };
-}
-
-function words(list: string): string[] {
-  return list.split(/[\s,]+/).filter((word) => word !== '');
 }
 
 function lockKey(address: string): number {

@@ -1,3 +1,7 @@
 import { Initial } from './0001-initial.js';
+import { Dispositions } from './0003-dispositions.js';
 
-export const migrations = [{ name: '0001-initial', class: Initial }];
+export const migrations = [
+  { name: '0001-initial', class: Initial },
+  { name: '0003-dispositions', class: Dispositions },
+];

@@ -8,6 +8,7 @@ import {
   getTimeline,
   listTickets,
   previewUpdate,
+  rebuildMessage,
   updateTicket,
   AcceptMail,
   AddMessage,
@@ -18,11 +19,13 @@ import {
   GetTimeline,
   ListTickets,
   PreviewUpdate,
+  RebuildMessage,
   UpdateTicket,
 } from '#contracts';
 import { Handles } from '#platform';
 import { Controller } from '@nestjs/common';
 import { IncomingMailService } from './incoming-mail.service.js';
+import { RebuildService } from './rebuild.service.js';
 import { TicketList } from './ticket.list.js';
 import { TicketQueries } from './ticket.queries.js';
 import { TicketService } from './ticket.service.js';
@@ -35,6 +38,7 @@ export class TicketHandlers {
     private readonly mail: IncomingMailService,
     private readonly queries: TicketQueries,
     private readonly pages: TicketList,
+    private readonly rebuilds: RebuildService,
   ) {}
 
   @Handles(createTicket)
@@ -60,6 +64,11 @@ export class TicketHandlers {
   @Handles(acceptMail)
   async acceptMail(request: AcceptMail) {
     return this.mail.accept(request);
+  }
+
+  @Handles(rebuildMessage)
+  async rebuild(request: RebuildMessage) {
+    return this.rebuilds.rebuild(request);
   }
 
   @Handles(getTicket)

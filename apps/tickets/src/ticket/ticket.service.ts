@@ -69,6 +69,8 @@ export interface Opening {
   subject: string;
   mailbox: string;
   followUpOf: number | null;
+  /** Normal and sorted. */
+  tags?: string[];
 }
 
 @Injectable()
@@ -269,7 +271,7 @@ export class TicketService {
     const row = em.create(Ticket, {
       ...state,
       subject: opening.subject,
-      tags: [],
+      tags: opening.tags ?? [],
       organisationId: opening.organisationId,
       updatedAt: now,
       nextTimerAt: nextTimerAt(state, policy),

@@ -1,11 +1,12 @@
-import type { FieldChangeView } from '#contracts';
+import type { FieldChangeView, SenderVerification } from '#contracts';
 import type { FixCode } from '#domain';
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { InstantType } from './instant.type.js';
 import { Ticket } from './ticket.entity.js';
 
 /**
- * One line of a ticket's history: a public message, an internal note, or a change. Rows are only ever added.
+ * One line of a ticket's history: a public message, an internal note, or a change. Rows are only ever added;
+ * of a mailed message, what was read of the mail may be rebuilt (`rebuild.service.ts`).
  * A change's `text` is its comment, which customers do not see. `position` is the order in which they were written.
  */
 const TimelineEntrySchema = defineEntity({
@@ -36,6 +37,10 @@ const TimelineEntrySchema = defineEntity({
     inboundId: p.uuid().nullable(),
     rawSha256: p.blob().nullable(),
     rawSize: p.bigint('number').nullable(),
+    /** What the receiving mail server found out about the sender; null when it came by no mail. */
+    senderVerification: p.text().$type<SenderVerification>().nullable(),
+    /** Message-ID with which the mail's conversation began; null when it began with this mail or with one of ours. */
+    threadRoot: p.text().nullable(),
   },
 });
 
