@@ -183,10 +183,10 @@ async function lockTickets(em: EntityManager, mails: IncomingMail[]) {
   const { rows: found } = await sqlOf(em).query<{ ticket_id: string; message_id: string | null; root: string | null }>(
     `with recursive found as (
        select id as ticket_id, null as message_id, null as root from tickets.ticket where number = any($1::int[])
-       union select e.ticket_id, id, null from (select distinct unnest($2::text[]) as id) ids cross join lateral (
-         select ticket_id from tickets.timeline_entry where message_id = id order by position limit $4) e
-       union select e.ticket_id, null, root from (select distinct unnest($3::text[]) as root) roots cross join lateral (
-         select ticket_id from tickets.timeline_entry where thread_root = root order by position limit $4) e
+       union select e.ticket_id, given.id, null from (select distinct unnest($2::text[]) as id) given cross join lateral (
+         select ticket_id from tickets.timeline_entry where message_id = given.id order by position limit $4) e
+       union select e.ticket_id, null, given.id from (select distinct unnest($3::text[]) as id) given cross join lateral (
+         select ticket_id from tickets.timeline_entry where thread_root = given.id order by position limit $4) e
      ), chain as (
        select t.id, t.merged_into from found join tickets.ticket t on t.id = ticket_id
        union select t.id, t.merged_into from chain join tickets.ticket t on t.number = chain.merged_into
