@@ -108,6 +108,10 @@ export class MailIngestEnv extends ServiceEnv {
   @IsString()
   MAIL_ALLOWED_SENDERS: string = '';
 
+  /** Addresses and domains that write for others, such as contact forms: who is in Reply-To is their mails' author. */
+  @IsString()
+  MAIL_RELAYS: string = '';
+
   /** Longest time to take one mail apart. */
   @IsInt()
   @Min(100)

@@ -151,6 +151,11 @@ export class IncomingMail {
   @IsIn(SENDER_VERIFICATIONS)
   senderVerification?: SenderVerification;
 
+  /** Where the sender wants answers, when that is another address; only shown. */
+  @IsOptional()
+  @IsString()
+  replyTo?: string | null;
+
   /** The header field by which the receiving server calls it spam; null when none does. */
   @IsOptional()
   @IsString()

@@ -781,6 +781,14 @@ export class TimelineEntryView {
   @IsOptional()
   @IsIn(SENDER_VERIFICATIONS)
   senderVerification: SenderVerification | null;
+
+  /**
+   * Where the mail's sender wants answers, when that is another address. Answers go to the reporter all the same: a forged
+   * mail could have them sent anywhere. Null for customers.
+   */
+  @IsOptional()
+  @IsString()
+  replyTo: string | null;
 }
 
 export class GetTimeline {

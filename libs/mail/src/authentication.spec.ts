@@ -83,7 +83,10 @@ describe('which fields count', () => {
     ['without any hop', [pass]],
     ['with nothing but hops within', [internal[0]!, pass]],
     ['behind a hop that only calls itself ours', [BORDER.replace('mail.customer.example ', 'mx.corp.example '), pass]],
-    ['behind a hop that calls itself by a private address', [BORDER.replace('mail.customer', '[127.0.0.1] mail'), pass]],
+    [
+      'behind a hop that calls itself by a private address',
+      [BORDER.replace('mail.customer', '[127.0.0.1] mail'), pass],
+    ],
     ['of another version', [results('dmarc=pass', 'mx.corp.example 2'), BORDER]],
     ['in a comment', [results('spf=none (dmarc=pass; dmarc=pass header.from=customer.example)'), BORDER]],
     ['in quotes', [results('spf=fail smtp.mailfrom="x; dmarc=pass header.from=customer.example"'), BORDER]],
@@ -120,7 +123,9 @@ describe('the field', () => {
       ' (a (nested \\) one)) "mx.corp.example" 1 ;\r\n\tDKIM/1 = pass (2048-bit) reason="good; very" header.b=abc== header.d=x.example; ;spf=pass smtp.mailfrom="a b"@x.example',
     );
     expect(field?.authservId).toBe('mx.corp.example');
-    expect(field?.results.map(({ method, result, properties }) => [method, result, Object.fromEntries(properties)])).toEqual([
+    expect(
+      field?.results.map(({ method, result, properties }) => [method, result, Object.fromEntries(properties)]),
+    ).toEqual([
       ['dkim', 'pass', { reason: 'good; very', 'header.b': 'abc', 'header.d': 'x.example' }],
       ['spf', 'pass', { 'smtp.mailfrom': 'a b@x.example' }],
     ]);

@@ -54,7 +54,8 @@ export function authenticate(
   const results = trustedResults(mail.trace, authservId, placement);
   const [author] = mail.from;
   // with several authors nobody can say whom a result is about
-  const domain = author && mail.from.length === 1 && !mail.warnings.includes('ambiguous-sender') && domainOf(author.address);
+  const domain =
+    author && mail.from.length === 1 && !mail.warnings.includes('ambiguous-sender') && domainOf(author.address);
   const dmarc = dmarcOf(results, domain || null);
   const spf = results.filter(({ method }) => method === 'spf');
   const dkim = results.filter(({ method }) => method === 'dkim');
@@ -126,7 +127,10 @@ function domainOf(address: string): string {
 function isInternalHop(received: string): boolean {
   const value = received.slice(0, MAX_FIELD_LENGTH);
   if (/^\s*(?:by\s|\()/i.test(value)) return true;
-  const addresses = value.split(/[\s[\]();,<>]+/).map((word) => word.replace(/^IPv6:/i, '')).filter((word) => isIP(word) > 0);
+  const addresses = value
+    .split(/[\s[\]();,<>]+/)
+    .map((word) => word.replace(/^IPv6:/i, ''))
+    .filter((word) => isIP(word) > 0);
   if (addresses.length > 0) return addresses.every(isPrivate);
   return /\swith\s+LMTPS?A?\b/i.test(value);
 }

@@ -11,6 +11,7 @@ const policy: SenderPolicy = {
   spam: 'tag',
   blocked: ['evil.test', 'eve@mixed.test'],
   allowed: ['good.evil.test'],
+  relays: ['forms@helpdesk.test'],
 };
 const received = {
   inboundId: '0190d3a0-0000-7000-8000-000000000001',
@@ -108,7 +109,8 @@ describe('what a mail means', () => {
 function vouched(results: string) {
   return {
     'Authentication-Results': `mx.helpdesk.test; ${results}`,
-    Received: 'from mail.customer.test (mail.customer.test [198.51.100.7]) by mx.helpdesk.test (Postfix) with ESMTPS id 1',
+    Received:
+      'from mail.customer.test (mail.customer.test [198.51.100.7]) by mx.helpdesk.test (Postfix) with ESMTPS id 1',
   };
 }
 
@@ -144,13 +146,32 @@ describe('who wrote a mail', () => {
     expect(denied).toMatchObject({ senderVerification: 'failed', from: { email: 'mara@customer.test' } });
   });
 
+  it('is who is in Reply-To of a relay, whom it does not vouch for; elsewhere Reply-To is only shown', async () => {
+    const form = { ...human, From: 'Web form <forms@helpdesk.test>', 'Reply-To': 'Mara <mara@customer.test>' };
+    const relayed = { ...vouched('dmarc=pass header.from=helpdesk.test'), ...form };
+    expect(offerOf(await interpreted(relayed))).toMatchObject({
+      from: { name: 'Mara', email: 'mara@customer.test' },
+      senderIdentified: true,
+      senderVerification: 'unverified',
+      replyTo: null,
+    });
+    const other = offerOf(await interpreted({ ...human, 'Reply-To': 'eve@elsewhere.test' }));
+    expect(other).toMatchObject({ from: { email: 'mara@customer.test' }, replyTo: 'eve@elsewhere.test' });
+  });
+
   it('is us when the mailbox writes to itself, but not when another writes as it', async () => {
     const own = { ...human, From: 'Support <Support@helpdesk.test>' };
     const itself = interpret(await parsed(own), 'x@helpdesk.test', received, ourselves, policy);
     expect(itself).toMatchObject({ disposition: 'own_mail', rule: 'own-address' });
     const other = interpret(await parsed(own), 'x@elsewhere.test', received, ourselves, policy);
     expect(offerOf(other)).toMatchObject({ automatic: true });
-    const released = interpret(await parsed(own), 'x@helpdesk.test', { ...received, released: true }, ourselves, policy);
+    const released = interpret(
+      await parsed(own),
+      'x@helpdesk.test',
+      { ...received, released: true },
+      ourselves,
+      policy,
+    );
     expect(offerOf(released)).toMatchObject({ subject: 'Help' });
   });
 });

@@ -1,21 +1,18 @@
 /** What a parsed mail means for us: an offer to tickets, or a disposition of its own. Pure. */
 import type { Disposition, IncomingMail } from '#contracts';
 import {
-  authenticate,
   classify,
   cutText,
   mayAutoReply,
   sameAddress,
-  senderOf,
   ticketCandidates,
   visibleReply,
   type MailAddress,
   type MailSigner,
   type ParsedMail,
   type TicketCandidates,
-  type Verdict,
 } from '#mail';
-import { identityOf, refusalOf, spamSignOf, type SenderPolicy } from './sender-policy.js';
+import { authorOf, identify, otherReplyTo, refusalOf, spamSignOf, type SenderPolicy } from './sender-policy.js';
 
 /** An offer must fit into one NATS message (1 MB) with room for its envelope. */
 const MAX_OFFER_BYTES = 700_000;
@@ -47,8 +44,6 @@ export type Interpretation =
   | { offer: IncomingMail; bytes: number; rule: string }
   | { disposition: Disposition; rule: string; ticketNumber?: number; error?: string };
 
-const VERIFICATION = { pass: 'verified', fail: 'failed', none: 'unverified' } as const satisfies Record<Verdict, string>;
-
 export function interpret(
   mail: ParsedMail,
   messageId: string,
@@ -60,12 +55,11 @@ export function interpret(
   const { class: mailClass, rule } = classify(mail, { ...own, isOwnMessageId });
   const { released = false } = received;
   if (mailClass === 'own' && !released) return { disposition: 'own_mail', rule };
-  const sender = senderOf(mail);
+  const sender = authorOf(mail, policy);
   if (sender && !released && isOwnEcho(sender, messageId, received.mailbox)) {
     return { disposition: 'own_mail', rule: 'own-address' };
   }
-  const { verdict } = authenticate(mail, policy.trust);
-  const identity = identityOf(mail, verdict);
+  const { identity, verification } = identify(mail, policy);
   const candidates = ticketCandidates(mail, own.signer, { sender: identity, mailbox: received.mailbox });
   if ((mailClass === 'bounce' || mailClass === 'receipt') && !released) {
     const returned = mail.automatic.returnedMessageIds.map((id) => own.signer.verifyMessageId(id)?.ticketNumber);
@@ -80,7 +74,7 @@ export function interpret(
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
-    ...shownOf(mail),
+    ...shownOf(mail, policy),
     text: mail.text,
     visibleText: visibleReply(mail.text).visible,
     html: mail.html,
@@ -92,7 +86,8 @@ export function interpret(
     signedTicketNumber: signedTicketNumber(candidates),
     threadClaims: candidates.claims,
     senderIdentified: identity !== null,
-    senderVerification: VERIFICATION[verdict],
+    senderVerification: verification,
+    replyTo: otherReplyTo(mail, sender),
     spam,
     automatic: mailClass !== 'human',
     mayAutoReply: identity !== null && spam === null && mayAutoReply(mail, { class: mailClass, rule }),
@@ -114,8 +109,8 @@ function signedTicketNumber({ claims }: TicketCandidates): number | null {
 }
 
 /** What people see of a mail without opening it. */
-export function shownOf(mail: ParsedMail): Pick<IncomingMail, 'from' | 'subject'> {
-  const sender = senderOf(mail);
+export function shownOf(mail: ParsedMail, policy: SenderPolicy): Pick<IncomingMail, 'from' | 'subject'> {
+  const sender = authorOf(mail, policy);
   return {
     from: { name: cutText(sender?.name ?? '', MAX_NAME).text, email: sender?.address ?? null },
     subject: cutText(mail.subject, MAX_SUBJECT).text,

@@ -110,7 +110,7 @@ async function read(task: ParseTask, small: Buffer | undefined, attachments: Hel
     const messageId = mail.messageId ?? `${task.rawSha256}@synthetic.invalid`;
     const received = { ...task, inboundId: task.id, receivedAt: task.internalDate };
     const interpretation = interpret(mail, messageId, received, ourselves, policy);
-    return { messageId, contentSha256, ...shownOf(mail), interpretation };
+    return { messageId, contentSha256, ...shownOf(mail, policy), interpretation };
   } catch (error) {
     if (error instanceof StoreFailed) throw error;
     return { error: messageOf(error), permanent: false };

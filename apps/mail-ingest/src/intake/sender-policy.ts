@@ -1,5 +1,16 @@
 /** Whom a mailbox believes, and whose mail it does not take. */
-import { isListed, senderOf, spamSign, type AuthenticationTrust, type ParsedMail, type Verdict } from '#mail';
+import type { SenderVerification } from '#contracts';
+import {
+  authenticate,
+  isListed,
+  sameAddress,
+  senderOf,
+  spamSign,
+  type AuthenticationTrust,
+  type MailAddress,
+  type ParsedMail,
+  type Verdict,
+} from '#mail';
 import type { MailIngestEnv } from '../env.js';
 
 export interface SenderPolicy {
@@ -11,6 +22,8 @@ export interface SenderPolicy {
   blocked: string[];
   /** Addresses and domains whose mail is neither blocked nor spam. */
   allowed: string[];
+  /** Addresses and domains that write for others: contact forms, groups. Who is in Reply-To wrote their mail. */
+  relays: string[];
 }
 
 export function policyOf(env: MailIngestEnv): SenderPolicy {
@@ -19,15 +32,49 @@ export function policyOf(env: MailIngestEnv): SenderPolicy {
     spam: env.MAIL_SPAM,
     blocked: wordsOf(env.MAIL_BLOCKED_SENDERS),
     allowed: wordsOf(env.MAIL_ALLOWED_SENDERS),
+    relays: wordsOf(env.MAIL_RELAYS),
   };
 }
 
-/** Who wrote it, as far as rights go: From as one plain address that its domain does not deny. Null: nobody with rights. */
-export function identityOf(mail: ParsedMail, verdict: Verdict): string | null {
-  const [author, ...others] = mail.from;
-  if (!author || others.length > 0 || mail.warnings.includes('ambiguous-sender') || verdict === 'fail') return null;
+/** Whom people see as the author, believed or not. Null when nobody can be answered. */
+export function authorOf(mail: ParsedMail, policy: SenderPolicy): MailAddress | null {
+  return relayed(mail, policy) ?? senderOf(mail);
+}
+
+export interface SenderIdentity {
+  /** Who wrote it, as far as rights go. Null: nobody with rights. */
+  identity: string | null;
+  verification: SenderVerification;
+}
+
+const VERIFICATION = { pass: 'verified', fail: 'failed', none: 'unverified' } as const satisfies Record<
+  Verdict,
+  string
+>;
+
+/** From as one plain address that its domain does not deny; for a relay, which vouches for nobody, who is in Reply-To. */
+export function identify(mail: ParsedMail, policy: SenderPolicy): SenderIdentity {
+  const { verdict } = authenticate(mail, policy.trust);
+  const isOne = mail.from.length === 1 && !mail.warnings.includes('ambiguous-sender');
+  const forOther = isOne && relayed(mail, policy) !== null;
+  const address = authorOf(mail, policy)?.address;
   // encoded-words are never decoded in an address, and one that has them is nobody's
-  return author.address.includes('=?') ? null : author.address;
+  const isKnown = isOne && verdict !== 'fail' && address !== undefined && !address.includes('=?');
+  return {
+    identity: isKnown ? address : null,
+    verification: forOther && verdict === 'pass' ? 'unverified' : VERIFICATION[verdict],
+  };
+}
+
+/** Where the author wants answers, when that is somewhere else. */
+export function otherReplyTo(mail: ParsedMail, author: MailAddress | null): string | null {
+  const [wanted] = mail.replyTo;
+  return wanted && author && !sameAddress(wanted.address, author.address) ? wanted.address : null;
+}
+
+function relayed({ from, replyTo }: ParsedMail, { relays }: SenderPolicy): MailAddress | null {
+  const [author] = from;
+  return (author && isListed(author.address, relays) ? replyTo[0] : undefined) ?? null;
 }
 
 export interface Refusal {

@@ -196,6 +196,7 @@ export class IncomingMailService {
         rawSha256: Buffer.from(mail.rawSha256, 'hex'),
         rawSize: mail.rawSize,
         senderVerification: mail.senderVerification ?? 'unverified',
+        replyTo: mail.replyTo ?? null,
         threadRoot: mail.threadRoot ?? null,
       },
       author,

@@ -39,6 +39,8 @@ const TimelineEntrySchema = defineEntity({
     rawSize: p.bigint('number').nullable(),
     /** What the receiving mail server found out about the sender; null when it came by no mail. */
     senderVerification: p.text().$type<SenderVerification>().nullable(),
+    /** Where the mail's sender wants answers, when that is another address. */
+    replyTo: p.text().nullable(),
     /** Message-ID with which the mail's conversation began; null when it began with this mail or with one of ours. */
     threadRoot: p.text().nullable(),
   },
