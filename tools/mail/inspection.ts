@@ -38,6 +38,10 @@ interface Reading {
   /** Sanitised. */
   html: string | null;
   attachments: { name: string; type: string; size: number; inline: boolean; sha256: string }[];
+  enclosed: ParsedMail['enclosed'];
+  forwarded: ParsedMail['forwarded'];
+  calendar: ParsedMail['calendar'];
+  protection: ParsedMail['protection'];
   warnings: string[];
 }
 
@@ -75,6 +79,10 @@ function reading(mail: ParsedMail): Reading {
     visibleText: visibleReply(mail.text).visible,
     html: mail.html,
     attachments: mail.attachments.map(({ name, type, size, inline, sha256 }) => ({ name, type, size, inline, sha256 })),
+    enclosed: mail.enclosed,
+    forwarded: mail.forwarded,
+    calendar: mail.calendar,
+    protection: mail.protection,
     warnings: mail.warnings,
   };
 }

@@ -8,6 +8,7 @@ import {
   createTicket,
   getTicket,
   getTimeline,
+  rebuildMessage,
   removeParticipant,
   setParticipant,
   updateTicket,
@@ -404,6 +405,108 @@ describe('an employee by mail', () => {
     const last = (await timeline(opened.ticketId)).at(-1);
     expect(last).toMatchObject({ kind: 'message', author: { personId: eva.id }, text: 'words\n\n> quoted' });
     expect(await get(opened)).toMatchObject({ assignee: null });
+  });
+});
+
+describe('a mail that an employee passes on', () => {
+  const passedOn = (email: string, fields: Partial<IncomingMail> = {}): Partial<IncomingMail> => ({
+    senderVerification: 'verified',
+    subject: 'Fwd: Line down',
+    text: 'Please look at it.\n\n---------- Forwarded message ---------\nNo light.',
+    forwarded: {
+      from: { name: 'Petra', email },
+      subject: 'Line down',
+      comment: 'Please look at it, she is impatient.',
+      text: 'No light.',
+      messageIds: [],
+    },
+    attachments: [attachment],
+    ...fields,
+  });
+
+  it('is its author’s ticket, with the forwarder as a follower whose words stay in the house', async () => {
+    const result = await acceptOne(mailFrom(erik.email, passedOn('Petra@customer.test')));
+    expect(result).toMatchObject({ result: 'ticket_created', rule: 'forwarded' });
+    expect(await get(result)).toMatchObject({
+      subject: 'Line down',
+      reporter: { personId: null, name: 'Petra', email: 'petra@customer.test' },
+      organisation: { name: 'Käserei Müller AG' },
+      infrastructure: { name: 'zrh-core-1' },
+      version: 2,
+    });
+    const [request, note, ...more] = await timeline(result.ticketId);
+    expect(more).toEqual([]);
+    expect(request).toMatchObject({
+      kind: 'message',
+      text: 'No light.',
+      html: null,
+      author: { name: 'Petra' },
+      attachments: [{ name: 'a.txt' }],
+    });
+    expect(note).toMatchObject({
+      kind: 'note',
+      author: { personId: erik.id },
+      text: expect.stringContaining('impatient'),
+    });
+    const seen = await timeline(result.ticketId, zoe);
+    expect(seen).toHaveLength(1);
+    expect(JSON.stringify(seen)).not.toContain('impatient');
+    const { rows } = await database.query('select person_id from tickets.participant where ticket_id = $1', [
+      result.ticketId,
+    ]);
+    expect(rows).toEqual([{ person_id: erik.id }]);
+    const { rows: events } = await database.query(
+      `select payload::text as event from tickets.outbox where payload ->> 'subject' = $1`,
+      [String(result.ticketNumber)],
+    );
+    expect(events).toHaveLength(2);
+    for (const { event } of events) expect(event).not.toContain('impatient');
+  });
+
+  it('belongs to somebody whom the directory knows', async () => {
+    const result = await acceptOne(mailFrom(erik.email, passedOn('ZOE@customer.test')));
+    expect(await get(result)).toMatchObject({ reporter: { personId: zoe.id, name: ACCOUNTS.zoe.name } });
+  });
+
+  it.each([
+    ['an employee whom nobody vouches for', () => erik.email, { senderVerification: 'unverified' }],
+    ['a customer', () => otto.email, {}],
+  ] as const)('is the mail of who sent it when that is %s', async (_title, sender, fields) => {
+    const result = await acceptOne(mailFrom(sender(), passedOn(zoe.email, fields)));
+    expect(result.rule).toBe('new');
+    expect(await get(result)).toMatchObject({ reporter: { email: sender() } });
+  });
+
+  it('and that is known already, is linked', async () => {
+    const first = mailFrom(zoe.email);
+    const ticket = await get(await acceptOne(first));
+    const before = await rowsOf(ticket);
+    const again = passedOn(zoe.email);
+    again.forwarded!.messageIds = [first.messageId];
+    const result = await acceptOne(mailFrom(erik.email, again));
+    expect(result).toMatchObject({ result: 'ticket_created', rule: 'follow-up:forwarded-id' });
+    expect((await get(result)).followUpOf).toBe(ticket.number);
+    expect(await rowsOf(ticket)).toBe(before);
+  });
+
+  it('under the ticket that it belongs to, is a note and no answer', async () => {
+    const ticket = await newTicket();
+    await acceptOne(mailFrom(erik.email, { ...passedOn(zoe.email), ...naming(claim(ticket, 'message-id')) }));
+    expect(await timeline(ticket.id, zoe)).toHaveLength(1);
+    expect((await timeline(ticket.id)).at(-1)).toMatchObject({ kind: 'note', author: { personId: erik.id } });
+  });
+
+  it('is rebuilt as the request alone', async () => {
+    const mail = mailFrom(erik.email, passedOn(zoe.email));
+    const { ticketId } = await acceptOne(mail);
+    const better = { ...mail, forwarded: { ...mail.forwarded!, text: 'No light at all.' } };
+    await bus.expect(rebuildMessage, { actor: { personId: erik.id, name: erik.name }, mail: better });
+    expect((await timeline(ticketId, zoe))[0]).toMatchObject({ text: 'No light at all.', html: null });
+    await bus.expect(rebuildMessage, {
+      actor: { personId: erik.id, name: erik.name },
+      mail: { ...mail, forwarded: null },
+    });
+    expect((await timeline(ticketId, zoe))[0]).toMatchObject({ text: 'No light at all.', html: null });
   });
 });
 

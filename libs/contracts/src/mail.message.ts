@@ -46,6 +46,33 @@ export class MailSender {
   email: string | null;
 }
 
+/** Somebody else's mail that this one passes on: a claim of whoever passes it on. */
+export class ForwardedMail {
+  /** Who wrote it; null unless there is exactly one who can be answered and is not us. */
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => MailSender)
+  from: MailSender | null;
+
+  @IsOptional()
+  @IsString()
+  subject: string | null;
+
+  /** What the forwarder wrote above; '' when nothing. */
+  @IsString()
+  comment: string;
+
+  /** The original's text; '' when it could not be read. */
+  @IsString()
+  text: string;
+
+  /** Message-IDs of mails that are enclosed whole. */
+  @IsArray()
+  @ArrayMaxSize(20)
+  @IsString({ each: true })
+  messageIds: string[];
+}
+
 export const THREAD_CARRIERS = ['reply-address', 'message-id', 'subject-tag'] as const;
 export type ThreadCarrier = (typeof THREAD_CARRIERS)[number];
 
@@ -156,6 +183,11 @@ export class IncomingMail {
   @IsString()
   replyTo?: string | null;
 
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => ForwardedMail)
+  forwarded?: ForwardedMail | null;
+
   /** The header field by which the receiving server calls it spam; null when none does. */
   @IsOptional()
   @IsString()
@@ -207,7 +239,8 @@ export class AcceptedMail {
 
   /**
    * What found the ticket: reply-address, message-id, stored-id, thread-root, subject-tag; `:references` behind it when only
-   * References named it. With `follow-up:` before it, a ticket was found but is not written on; new when none was found.
+   * References named it. With `follow-up:` before it, a ticket was found but is not written on; new when none was found, forwarded when
+   * an employee passed it on.
    */
   @IsString()
   rule: string;

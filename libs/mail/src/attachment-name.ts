@@ -31,6 +31,8 @@ const NAMES: Record<string, string> = {
   'application/pkcs7-mime': 'smime.p7m',
   'application/x-pkcs7-mime': 'smime.p7m',
   'application/ms-tnef': 'winmail.dat',
+  'message/external-body': 'external-body.txt',
+  'message/partial': 'partial.eml',
 };
 
 /** @param title what a nameless part is about: the subject of an enclosed mail */

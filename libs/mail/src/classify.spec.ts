@@ -111,6 +111,8 @@ describe('an auto-reply', () => {
     [['From: a@customer.example, b@customer.example']],
     [['Reply-To: no-reply@customer.example']],
     [['From: support@help.example']],
+    [['Content-Type: text/calendar; method=REPLY', '', 'BEGIN:VCALENDAR']],
+    [['Content-Type: text/calendar; method=cancel', '', 'BEGIN:VCALENDAR']],
   ])('must not answer %j', async (headers) => {
     expect((await judge(...headers)).mayAutoReply).toBe(false);
   });

@@ -44,6 +44,8 @@ export function mayAutoReply(mail: ParsedMail, classification: Classification): 
   const { automatic } = mail;
   if (classification.class !== 'human' || mail.returnPath === '') return false;
   if (/\b(?:all|oof|autoreply)\b/.test(automatic.autoResponseSuppress ?? '')) return false;
+  // an answer to an invitation, or its end, is a calendar's doing
+  if (/^(?:reply|cancel)$/.test(mail.calendar?.method ?? '')) return false;
   const sender = mail.from[0] ?? mail.replyTo[0];
   if (!sender || mail.warnings.includes('ambiguous-sender')) return false;
   return ![sender, ...mail.replyTo.slice(0, 1)].some(({ address }) => ROLE_ACCOUNT.test(localPart(address)));

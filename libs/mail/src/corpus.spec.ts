@@ -78,6 +78,21 @@ inCorpus('real mails (skipped where ../shared/mail is absent)', () => {
     expect(mails.size).toBeGreaterThan(500);
   });
 
+  it('are taken apart without losing track of a part', () => {
+    const all = [...mails.values()];
+    for (const { attachments, enclosed, signatures } of all) {
+      const names = attachments.map(({ name }) => name);
+      expect(new Set(names).size).toBe(names.length);
+      expect(names).toEqual(expect.arrayContaining([...signatures, ...enclosed.map(({ attachment }) => attachment)]));
+    }
+    const count = (has: (mail: ParsedMail) => boolean) => all.filter(has).length;
+    expect(count(({ enclosed }) => enclosed.length > 0)).toBeGreaterThan(100);
+    expect(count(({ forwarded }) => forwarded !== null)).toBeGreaterThan(20);
+    expect(count(({ protection }) => protection !== null)).toBeGreaterThan(8);
+    expect(count(({ calendar }) => calendar !== null)).toBeGreaterThan(0);
+    expect(count(({ warnings }) => warnings.includes('not-unpacked'))).toBeLessThan(3);
+  });
+
   it('are classified as expected', async () => {
     const expected = JSON.parse(readFileSync(EXPECTED, 'utf8')) as { path: string; cls: string }[];
     const wrong: string[] = [];

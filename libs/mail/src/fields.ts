@@ -127,5 +127,10 @@ export function fallbackMail(head: Buffer, size: number, reason: string): Parsed
     html: null,
     textTruncated: false,
     attachments: [],
+    enclosed: [],
+    forwarded: null,
+    calendar: null,
+    protection: null,
+    signatures: [],
   };
 }

@@ -1,5 +1,7 @@
 /** What a mail is to the help desk: plain data, ready for structured clone and JSON. */
 import type { MailAddress } from './addresses.js';
+import type { CalendarSummary } from './calendar.js';
+import type { ForwardedMail } from './forward.js';
 
 export interface ParsedAttachment {
   /** Safe to show and to save under: no path, no control characters, at most 200 bytes, unique within the mail. */
@@ -52,6 +54,7 @@ export type MailWarning =
   | 'addresses-over-limit'
   | 'attachments-over-limit'
   | 'part-over-limit'
+  | 'not-unpacked'
   | 'structure-broken'
   | 'html-over-limit'
   | 'html-too-deep'
@@ -99,6 +102,34 @@ export interface ParsedMail extends MailFields {
   html: string | null;
   textTruncated: boolean;
   attachments: ParsedAttachment[];
+  /** Mails within it, at most 20 in all: for reading only, never for threading or to know somebody by. */
+  enclosed: EnclosedMail[];
+  /** Somebody else's mail that it passes on. A claim of the forwarder. */
+  forwarded: ForwardedMail | null;
+  calendar: CalendarSummary | null;
+  /** What it says of itself; nothing is verified or decrypted. */
+  protection: MailProtection | null;
+  /** Names of attachments that are nothing but signatures, for screens to fold away. */
+  signatures: string[];
+}
+
+export type MailProtection = 'smime-signed' | 'smime-encrypted' | 'pgp-signed' | 'pgp-encrypted';
+
+/** As much of an enclosed mail as its first 256 kB tell. */
+export interface EnclosedMail {
+  /** Name of the attachment that has all of it. */
+  attachment: string;
+  from: MailAddress | null;
+  to: MailAddress[];
+  subject: string;
+  /** ISO 8601; null when missing or unreadable. */
+  date: string | null;
+  /** At most 10,000 characters. */
+  text: string;
+  /** Names of its attachments. */
+  attachments: string[];
+  /** Mails within that one; five levels are read. */
+  enclosed: EnclosedMail[];
 }
 
 export interface MailLimits {
@@ -112,8 +143,10 @@ export interface MailLimits {
   depth: number;
   /** Attachments kept; the rest is counted out by a warning. */
   attachments: number;
-  /** Bytes read of one text or HTML part. */
+  /** Bytes read of one text or HTML part, and twice that of all together. A part that is longer is attached, too. */
   partBytes: number;
+  /** Bytes of a winmail.dat or S/MIME part that is still unpacked; a larger one stays an attachment. */
+  unpackBytes: number;
   /** Characters (UTF-16 units) of text kept. */
   textLength: number;
   /** Characters of HTML that are still sanitised; longer HTML becomes text only. */
@@ -130,7 +163,8 @@ export const DEFAULT_LIMITS: MailLimits = {
   parts: 1000,
   depth: 50,
   attachments: 500,
-  partBytes: 30 * 1024 * 1024,
+  partBytes: 3 * 1024 * 1024,
+  unpackBytes: 25 * 1024 * 1024,
   textLength: 500_000,
   htmlLength: 500_000,
   htmlDepth: 300,

@@ -195,7 +195,7 @@ describe('poor mails still give a mail', () => {
 describe('body', () => {
   const part = (type: string, ...lines: string[]) => ['--M', `Content-Type: ${type}`, '', ...lines];
 
-  it('keeps all text parts of a mixed mail in their order', async () => {
+  it('keeps all text parts of a mixed mail in their order, and pictures between them', async () => {
     const mail = await parse(
       multipart('mixed', 'M'),
       '',
@@ -205,8 +205,12 @@ describe('body', () => {
       ...part('text/plain', 'third <b>'),
       '--M--',
     );
-    expect(mail.text).toBe('first\nsecond\nthird <b>');
-    expect(mail.html).toBe('<p>first</p>\n<p>second</p>\n<p>third &lt;b&gt;</p>');
+    const [picture] = mail.attachments;
+    expect(picture).toMatchObject({ name: 'image.png', inline: true });
+    expect(mail.text).toBe('first\n[image.png]\nsecond\nthird <b>');
+    expect(mail.html).toBe(
+      `<p>first</p>\n<p><img src="cid:${picture!.contentId}" alt="image.png" /></p>\n<p>second</p>\n<p>third &lt;b&gt;</p>`,
+    );
   });
 
   it('takes the HTML where the text is empty or a stub', async () => {

@@ -319,8 +319,8 @@ export interface Disposed {
 export async function dispose(sql: Sql, mails: Disposed[]): Promise<Disposed[]> {
   if (mails.length === 0) return [];
   const { rows } = await sql.query<Disposed>(
-    `update mail.inbound_message m set
-       disposition = case when m.rule is not null and g.ticket_id is not null then 'quarantined' else g.disposition end,
+    `update mail.inbound_message m set disposition =
+         case when m.rule is not null and g.ticket_id is not null then 'quarantined' else g.disposition end,
        rule = case when m.rule is not null and g.ticket_id is not null then m.rule else g.rule end,
        error = case when m.rule is not null and g.ticket_id is not null then m.error else g.error end,
        ticket_id = g.ticket_id, ticket_number = g.ticket_number, message_id = coalesce(g.message_id, m.message_id),

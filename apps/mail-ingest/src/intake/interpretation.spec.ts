@@ -52,6 +52,12 @@ const bounce = {
 };
 
 describe('what a mail means', () => {
+  it('says that there are no words, when there are none', async () => {
+    expect(offerOf(await interpreted(human, ' '))).toMatchObject({ text: '(no text)', visibleText: '(no text)' });
+    const picture = await interpreted({ ...human, 'Content-Type': 'text/html' }, '<img src="cid:x">');
+    expect(offerOf(picture)).toMatchObject({ text: '', html: '<img src="cid:x" />' });
+  });
+
   it('is an offer to tickets when a person wrote it', async () => {
     expect(offerOf(await interpreted(human))).toMatchObject({
       inboundId: received.inboundId,
@@ -173,6 +179,40 @@ describe('who wrote a mail', () => {
       policy,
     );
     expect(offerOf(released)).toMatchObject({ subject: 'Help' });
+  });
+});
+
+describe('a mail that passes another on', () => {
+  const forwarded = (author: string) =>
+    lines(
+      'Please look at it.',
+      '',
+      '---------- Forwarded message ---------',
+      `From: ${author}`,
+      'Date: Mon, 23 Nov 2026 at 10:00',
+      'Subject: Line down',
+      'To: <erik@helpdesk.test>',
+      '',
+      'No light.',
+    );
+  const lines = (...text: string[]) => text.join('\r\n');
+
+  it('says whose request it is and what the forwarder said', async () => {
+    const headers = { ...human, From: 'erik@helpdesk.test', Subject: 'Fwd: Line down' };
+    const offer = offerOf(await interpreted(headers, forwarded('Petra <petra@customer.test>')));
+    expect(offer.forwarded).toEqual({
+      from: { name: 'Petra', email: 'petra@customer.test' },
+      subject: 'Line down',
+      comment: 'Please look at it.',
+      text: 'No light.',
+      messageIds: [],
+    });
+  });
+
+  it('has no other author when it is one of ours', async () => {
+    const headers = { ...human, From: 'erik@helpdesk.test', Subject: 'Fwd: [#1042] Line down' };
+    const offer = offerOf(await interpreted(headers, forwarded('Support <support@helpdesk.test>')));
+    expect(offer.forwarded).toMatchObject({ from: null });
   });
 });
 

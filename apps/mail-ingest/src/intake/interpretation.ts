@@ -21,6 +21,9 @@ const CUT_LENGTH = 80_000;
 /** UTF-16 units; longer ones are no subjects and names but attempts at something. */
 const MAX_SUBJECT = 1_000;
 const MAX_NAME = 255;
+/** Mails that one mail passes on. */
+const MAX_FORWARDED = 20;
+const NO_TEXT = '(no text)';
 const CUT_NOTE = '\n\n[Cut here: the raw mail has all of it.]';
 
 export interface OwnMail {
@@ -71,12 +74,13 @@ export function interpret(
   const refused = refusalOf(mail, { identity, answers: signedTicketNumber(candidates) !== null }, policy);
   if (refused && !released) return refused;
   const spam = released ? null : spamSignOf(mail, identity, policy);
+  const text = mail.html === null && mail.text.trim() === '' ? NO_TEXT : mail.text;
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
     ...shownOf(mail, policy),
-    text: mail.text,
-    visibleText: visibleReply(mail.text).visible,
+    text,
+    visibleText: visibleReply(text).visible,
     html: mail.html,
     attachments: mail.attachments,
     messageId,
@@ -88,6 +92,7 @@ export function interpret(
     senderIdentified: identity !== null,
     senderVerification: verification,
     replyTo: otherReplyTo(mail, sender),
+    forwarded: forwardedOf(mail, own.addresses),
     spam,
     automatic: mailClass !== 'human',
     mayAutoReply: identity !== null && spam === null && mayAutoReply(mail, { class: mailClass, rule }),
@@ -108,6 +113,20 @@ function signedTicketNumber({ claims }: TicketCandidates): number | null {
   return claims.find(({ carrier }) => carrier !== 'subject-tag')?.ticketNumber ?? null;
 }
 
+/** What is passed on of our own mails has no author but us. */
+function forwardedOf({ forwarded, automatic }: ParsedMail, ourAddresses: string[]): IncomingMail['forwarded'] {
+  if (!forwarded) return null;
+  const { from, subject, comment, text } = forwarded;
+  const isOurs = from !== null && ourAddresses.some((address) => sameAddress(address, from.address));
+  return {
+    from: from && !isOurs ? { name: cutText(from.name ?? '', MAX_NAME).text, email: from.address } : null,
+    subject: subject === null ? null : cutText(subject, MAX_SUBJECT).text,
+    comment,
+    text,
+    messageIds: automatic.returnedMessageIds.slice(0, MAX_FORWARDED),
+  };
+}
+
 /** What people see of a mail without opening it. */
 export function shownOf(mail: ParsedMail, policy: SenderPolicy): Pick<IncomingMail, 'from' | 'subject'> {
   const sender = authorOf(mail, policy);
@@ -123,7 +142,7 @@ function fitting(offer: IncomingMail): { offer: IncomingMail; bytes: number } {
   if (whole.bytes <= MAX_OFFER_BYTES) return whole;
   const plain = measured({ ...offer, html: null });
   if (plain.bytes <= MAX_OFFER_BYTES) return plain;
-  return measured({ ...plain.offer, text: cut(offer.text), visibleText: cut(offer.visibleText) });
+  return measured({ ...plain.offer, text: cut(offer.text), visibleText: cut(offer.visibleText), forwarded: null });
 }
 
 function measured(offer: IncomingMail): { offer: IncomingMail; bytes: number } {

@@ -20,17 +20,17 @@ import {
   type IncomingMail,
 } from '#contracts';
 import { applyMessage } from '#domain';
-import { withoutSubjectTag } from '#mail';
+import { baseSubject, withoutSubjectTag } from '#mail';
 import { isUniqueViolation, sqlOf } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import { PolicyStore } from '../sla/policy.store.js';
 import { Batch, lockConversations, MergedMeanwhile } from './mail-batch.js';
-import { isReporter, mayAppend, ownWords } from './mail-thread.js';
+import { isReporter, mayAppend, ownWords, requestIn, requestWords, type Request } from './mail-thread.js';
 import { lookup, type DirectoryPerson } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
-import { nextNumbers, TicketService } from './ticket.service.js';
+import { nextNumbers, TicketService, type Opening } from './ticket.service.js';
 import type { TicketWriter } from './ticket.writer.js';
 import { Attachment } from './timeline-entry.entity.js';
 
@@ -79,8 +79,14 @@ export class IncomingMailService {
       return answer(mail, 'appended', open.row, open.rule);
     }
     const related = open ?? candidates[0];
-    const row = await this.openTicket(em, batch, mail, sender, number, related?.named.number ?? null);
-    return answer(mail, 'ticket_created', row, related ? `follow-up:${related.rule}` : 'new');
+    const request = requestIn(mail, sender);
+    const followUpOf = related?.named.number ?? null;
+    const row =
+      request && sender
+        ? await this.openForwarded(em, batch, mail, { sender, request }, { number, followUpOf })
+        : await this.openTicket(em, batch, mail, sender, { number, followUpOf });
+    const fresh = request ? 'forwarded' : 'new';
+    return answer(mail, 'ticket_created', row, related ? `follow-up:${related.rule}` : fresh);
   }
 
   /** @returns false when the ticket was closed too long ago to go on with it */
@@ -97,8 +103,8 @@ export class IncomingMailService {
     writer.bringUpToTerms();
     // who reported the ticket writes as its customer, whoever they are
     const role = isReporter(sender, row) ? 'customer' : sender.kind;
-    const verified = mail.senderVerification === 'verified' && !mail.automatic;
-    const visibility = role === 'customer' || verified ? 'public' : 'internal';
+    const isAnswer = mail.senderVerification === 'verified' && !mail.automatic && !mail.forwarded;
+    const visibility = role === 'customer' || isAnswer ? 'public' : 'internal';
     const accepted = applyMessage(
       stateOf(row),
       { author: role, authorId: sender.id, automatic: mail.automatic, visibility },
@@ -136,33 +142,15 @@ export class IncomingMailService {
     batch: Batch,
     mail: IncomingMail,
     sender: DirectoryPerson | undefined,
-    number: number,
-    followUpOf: number | null,
+    place: Place,
   ): Promise<Ticket> {
-    const organisationId = sender?.organisationId ?? null;
     const reporter = {
       personId: sender?.id ?? null,
       name: mail.from.name || sender?.name || mail.from.email || 'Unknown sender',
       email: mail.from.email,
     };
-    const infrastructureId = batch.onlyInfrastructureOf(organisationId);
-    const { surroundings } = batch;
-    const writer = await this.tickets.open(
-      em,
-      surroundings,
-      {
-        reporter,
-        channel: 'email',
-        organisationId,
-        infrastructureId,
-        priority: null,
-        subject: followUpOf === null ? mail.subject : withoutSubjectTag(mail.subject, followUpOf),
-        mailbox: mail.mailbox,
-        followUpOf,
-        tags: warningTags(mail),
-      },
-      { number, priorities: batch.priorities },
-    );
+    const organisationId = sender?.organisationId ?? null;
+    const writer = await this.open(em, batch, mail, { reporter, organisationId, subject: mail.subject }, place);
     const author: AuthorView = { personId: reporter.personId, name: reporter.name, email: reporter.email };
     // a first mail is shown whole: what it quotes or forwards is the request
     this.writeMail(em, writer, { ...mail, visibleText: mail.text }, author, 'message', writer.creation(), []);
@@ -171,6 +159,63 @@ export class IncomingMailService {
     const acknowledge = mail.mayAutoReply && !mail.automatic && mail.from.email !== null;
     writer.publish(ticketCreated, { text: mail.text.slice(0, MAX_EVENT_TEXT), acknowledge }, author, []);
     return writer.row;
+  }
+
+  /** The request of somebody else: theirs is the ticket, the forwarder follows it and says the rest among employees. */
+  private async openForwarded(
+    em: EntityManager,
+    batch: Batch,
+    mail: IncomingMail,
+    { sender, request }: { sender: DirectoryPerson; request: Request },
+    place: Place,
+  ): Promise<Ticket> {
+    const { reporter, organisationId } = batch.authorOf(request);
+    const subject = baseSubject(request.subject ?? mail.subject) || mail.subject;
+    const writer = await this.open(em, batch, mail, { reporter, organisationId, subject }, place);
+    const { row } = writer;
+    const joined = await batch.follow(sender, row);
+    const author: AuthorView = { personId: reporter.personId, name: reporter.name, email: reporter.email };
+    const changes = [...writer.creation(), ...joined];
+    const said = requestWords(mail, request);
+    this.writeMail(em, writer, said, author, 'message', changes, []);
+    writer.rememberMail(request.messageIds[0] ?? mail.messageId);
+    batch.remember(mail, row);
+    const text = said.text.slice(0, MAX_EVENT_TEXT);
+    writer.publish(ticketCreated, { text, acknowledge: false }, author, []);
+    if (request.comment !== '') {
+      await em.flush(); // the request stands before what is said about it
+      this.tickets.addNote(
+        em,
+        { row, writer, actor: sender, surroundings: batch.surroundingsOf(row) },
+        request.comment,
+      );
+    }
+    return row;
+  }
+
+  private open(
+    em: EntityManager,
+    batch: Batch,
+    mail: IncomingMail,
+    opening: Pick<Opening, 'reporter' | 'organisationId' | 'subject'>,
+    { number, followUpOf }: Place,
+  ): Promise<TicketWriter> {
+    const { subject, organisationId } = opening;
+    return this.tickets.open(
+      em,
+      batch.surroundings,
+      {
+        ...opening,
+        channel: 'email',
+        infrastructureId: batch.onlyInfrastructureOf(organisationId),
+        priority: null,
+        subject: followUpOf === null ? subject : withoutSubjectTag(subject, followUpOf),
+        mailbox: mail.mailbox,
+        followUpOf,
+        tags: warningTags(mail),
+      },
+      { number, priorities: batch.priorities },
+    );
   }
 
   private writeMail(
@@ -207,6 +252,12 @@ export class IncomingMailService {
     }
     return entry;
   }
+}
+
+/** A new ticket's number, and the one that it may follow up. */
+interface Place {
+  number: number;
+  followUpOf: number | null;
 }
 
 function answer(mail: IncomingMail, result: AcceptedMail['result'], row: Ticket, rule: string): AcceptedMail {

@@ -1,11 +1,21 @@
 /** What a batch of mails needs to know of senders and tickets, read in a few statements for all of them together. */
 import type { FieldChangeView, IncomingMail } from '#contracts';
+import type { Reporter } from '#domain';
 import { sqlOf } from '#platform';
 import { LockMode, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import { readPriorities, type Priorities } from '../directory/priorities.js';
 import { maySee } from './access.js';
-import { claimsOf, identityOf, isReporter, sameMatter, type Candidate, type Rights } from './mail-thread.js';
+import {
+  claimsOf,
+  identityOf,
+  isReporter,
+  requestIn,
+  sameMatter,
+  type Candidate,
+  type Request,
+  type Rights,
+} from './mail-thread.js';
 import { storeParticipant } from './participant.service.js';
 import { changeOf, newParticipant, type Participant } from './participants.js';
 import { readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
@@ -28,12 +38,16 @@ export class Batch {
     private readonly ticketsByNumber: Map<number, Ticket>,
     private readonly ticketsByMessageId: Map<string, Ticket[]>,
     private readonly ticketsByRoot: Map<string, Ticket[]>,
+    /** Organisations of authors whom the directory does not know, by mail domain. */
+    private readonly organisationsByDomain: Map<string, string>,
   ) {}
 
   static async load(em: EntityManager, mails: IncomingMail[]): Promise<Batch> {
     await registerSenders(em, mails);
     const tickets = await lockTickets(em, mails);
-    const emails = [...new Set(mails.flatMap((mail) => identityOf(mail) ?? []))];
+    const authors = mails.flatMap((mail) => forwardedFrom(mail) ?? []);
+    const emails = [...new Set([...mails.flatMap((mail) => identityOf(mail) ?? []), ...authors])];
+    const byDomain = await organisationsOf(em, authors);
     const { rows: senders } = await sqlOf(em).query<{ id: string; organisation_id: string | null }>(
       'select id, organisation_id from tickets.person where email = any($1)',
       [emails],
@@ -44,7 +58,11 @@ export class Batch {
         ...senders.map((sender) => sender.id),
         ...rows.flatMap((row) => [row.assigneeId, row.reporter.personId]),
       ],
-      organisations: [...senders.map((sender) => sender.organisation_id), ...rows.map((row) => row.organisationId)],
+      organisations: [
+        ...senders.map((sender) => sender.organisation_id),
+        ...rows.map((row) => row.organisationId),
+        ...byDomain.values(),
+      ],
       infrastructures: rows.map((row) => row.infrastructureId),
       tickets: rows.map((row) => row.id),
     });
@@ -62,6 +80,7 @@ export class Batch {
       tickets.byNumber,
       tickets.byMessageId,
       tickets.byRoot,
+      byDomain,
     );
   }
 
@@ -72,6 +91,18 @@ export class Batch {
   /** Undefined when nobody can be taken for the sender. */
   senderOf(mail: IncomingMail): DirectoryPerson | undefined {
     return this.peopleByEmail.get(identityOf(mail) ?? '');
+  }
+
+  /** Whose request it is that an employee passes on, as far as the directory knows. */
+  authorOf({ from: { name, email } }: Request): { reporter: Reporter; organisationId: string | null } {
+    const address = email.toLowerCase();
+    const known = this.peopleByEmail.get(address);
+    if (known) {
+      const reporter = { personId: known.id, name: known.name, email: known.email };
+      return { reporter, organisationId: known.organisationId };
+    }
+    const organisationId = this.organisationsByDomain.get(domainOf(address)) ?? null;
+    return { reporter: { personId: null, name: name || address, email: address }, organisationId };
   }
 
   /**
@@ -86,12 +117,16 @@ export class Batch {
       return this.found(this.ticketsByMessageId.get(id), 'stored-id', index < (mail.repliedTo ?? Infinity));
     });
     const begun = this.found(this.ticketsByRoot.get(conversationOf(mail)), 'thread-root', false);
+    // what is passed on may be known already: then the ticket is linked
+    const passedOn = requestIn(mail, this.senderOf(mail))?.messageIds ?? [];
+    const known = passedOn.flatMap((id) => this.found(this.ticketsByMessageId.get(id), 'forwarded-id', true));
     const isTag = ({ rule }: Candidate) => rule === 'subject-tag';
     return [
       ...claims.filter((one) => !isTag(one)),
       ...stored,
       ...begun.filter((one) => sameMatter(mail, one)),
       ...claims.filter(isTag),
+      ...known,
     ];
   }
 
@@ -123,9 +158,13 @@ export class Batch {
   async join(sender: DirectoryPerson, row: Ticket): Promise<FieldChangeView[]> {
     const isColleague = sender.kind === 'customer' && maySee(sender, row, []) && !isReporter(sender, row);
     if (!isColleague || this.rights.follows(sender, row)) return [];
+    return this.follow(sender, row);
+  }
+
+  /** Makes somebody a follower. @returns what that changed */
+  async follow(person: DirectoryPerson, row: Ticket): Promise<FieldChangeView[]> {
     await this.em.flush(); // the ticket may be of this very batch
-    const { id: personId, ...person } = sender;
-    const joined = newParticipant({ personId, ...person });
+    const joined = newParticipant({ personId: person.id, ...person });
     await storeParticipant(this.em, row.id, joined);
     this.surroundings.participants.set(row.id, [...this.participantsOf(row), joined]);
     return [changeOf(null, joined)];
@@ -142,6 +181,25 @@ export class Batch {
   surroundingsOf(row: Ticket): Surroundings {
     return { ...this.surroundings, now: Math.max(this.surroundings.now, row.updatedAt) };
   }
+}
+
+function forwardedFrom({ forwarded }: IncomingMail): string | null {
+  return forwarded?.from?.email?.toLowerCase() ?? null;
+}
+
+function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1);
+}
+
+/** By mail domain. */
+async function organisationsOf(em: EntityManager, addresses: string[]): Promise<Map<string, string>> {
+  if (addresses.length === 0) return new Map();
+  const { rows } = await sqlOf(em).query<{ domain: string; id: string }>(
+    `select domain, (select id from tickets.organisation where email_domains @> array[domain] order by id limit 1) as id
+     from (select distinct unnest($1::text[]) as domain) domains`,
+    [addresses.map(domainOf)],
+  );
+  return new Map(rows.filter(({ id }) => id !== null).map(({ domain, id }) => [domain, id]));
 }
 
 /** The infrastructures of these organisations; `only` marks one that is its organisation's only one. */
@@ -179,7 +237,7 @@ async function registerSenders(em: EntityManager, mails: IncomingMail[]): Promis
 
 async function lockTickets(em: EntityManager, mails: IncomingMail[]) {
   const numbers = mails.flatMap((mail) => claimsOf(mail).map(({ ticketNumber }) => ticketNumber));
-  const messageIds = mails.flatMap((mail) => mail.referencedIds);
+  const messageIds = mails.flatMap((mail) => [...mail.referencedIds, ...(mail.forwarded?.messageIds ?? [])]);
   const { rows: found } = await sqlOf(em).query<{ ticket_id: string; message_id: string | null; root: string | null }>(
     `with recursive found as (
        select id as ticket_id, null as message_id, null as root from tickets.ticket where number = any($1::int[])

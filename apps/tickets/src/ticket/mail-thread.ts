@@ -8,7 +8,7 @@
  *
  * A ticket of another mailbox is never written on, and one that only References name is not when the subject is another.
  */
-import type { IncomingMail, ThreadCarrier, ThreadClaim } from '#contracts';
+import type { ForwardedMail, IncomingMail, ThreadCarrier, ThreadClaim } from '#contracts';
 import { sameBaseSubject } from '#mail';
 import type { DirectoryPerson } from './surroundings.js';
 import type { Ticket } from './ticket.entity.js';
@@ -18,7 +18,7 @@ export interface Candidate {
   named: Ticket;
   /** What that is merged into, else the same. */
   row: Ticket;
-  carrier: ThreadCarrier | 'signed' | 'stored-id' | 'thread-root';
+  carrier: ThreadCarrier | 'signed' | 'stored-id' | 'thread-root' | 'forwarded-id';
   /** The carrier, as the mail's disposition says it. */
   rule: string;
   /** The mail answers the ticket; otherwise only References lead to it. */
@@ -36,6 +36,7 @@ export function mayAppend(mail: IncomingMail, sender: DirectoryPerson, candidate
   const { named, row, carrier } = candidate;
   if (!sender.active || named.mailbox.toLowerCase() !== mail.mailbox.toLowerCase()) return false;
   const concerns = [row, named].some((one) => isReporter(sender, one) || rights.follows(sender, one));
+  if (carrier === 'forwarded-id') return false;
   if (carrier === 'reply-address') return true;
   if (carrier === 'subject-tag') {
     if (mail.senderVerification === 'verified') return concerns || rights.maySee(sender, named);
@@ -57,6 +58,23 @@ function hasSubjectOf({ subject }: IncomingMail, { named, row }: Candidate): boo
 /** A reporter whom the directory did not know is known by the address. */
 export function isReporter({ id, email }: DirectoryPerson, { reporter }: Ticket): boolean {
   return id === reporter.personId || email === reporter.email?.toLowerCase();
+}
+
+/** What a verified employee passes on from somebody who can be answered is that somebody's request. */
+export function requestIn(mail: IncomingMail, sender: DirectoryPerson | undefined): Request | null {
+  const { forwarded } = mail;
+  if (sender?.kind !== 'employee' || !sender.active || mail.senderVerification !== 'verified') return null;
+  return forwarded?.from?.email ? { ...forwarded, from: { ...forwarded.from, email: forwarded.from.email } } : null;
+}
+
+export interface Request extends ForwardedMail {
+  from: { name: string; email: string };
+}
+
+/** Of a mail that passes a request on, the request: what the forwarder wrote is for employees. */
+export function requestWords(mail: IncomingMail, { text }: Pick<Request, 'text'>): IncomingMail {
+  const words = text.trim() === '' ? '(See the attachment.)' : text;
+  return { ...mail, text: words, visibleText: words, html: null };
 }
 
 /** An employee's answer is what they wrote themselves: what they quote may be meant for employees only. */

@@ -291,7 +291,7 @@ export class TicketService {
   }
 
   /** An internal note: it changes no state and its words stay in the house. */
-  private addNote(em: EntityManager, { row, actor, surroundings, writer }: Opened, text: string): string {
+  addNote(em: EntityManager, { row, actor, surroundings, writer }: Opened, text: string): string {
     const message = { author: 'employee', authorId: actor.id, automatic: false, visibility: 'internal' } as const;
     const { now, people } = surroundings;
     const accepted = applyMessage(stateOf(row), message, writer.policy, { now, people: lookup(people) });
