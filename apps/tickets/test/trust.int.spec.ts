@@ -20,11 +20,15 @@ import {
 } from '#contracts';
 import { Bus, connectNats, createLogger } from '#platform';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { startWorld, stopWorld, type World } from '../../../test/harness/stack.js';
 import { ACCOUNTS } from '../../../tools/demo/directory.js';
 
+const VERIFY = fileURLToPath(new URL('../../../dist/apps/tickets/src/sla/verify.command.js', import.meta.url));
 const MAILBOX = 'support@helpdesk.test';
 
 let world: World;
@@ -197,7 +201,7 @@ describe('a sender whom their own domain denies, or who is not clear', () => {
   it.each([
     ['failed', true],
     ['unverified', false],
-  ] as const)('(%s) is shown and has no rights', async (senderVerification, mayBeKnown) => {
+  ] as const)('(%s) is shown and has no rights', async (senderVerification, isDenied) => {
     const ticket = await newTicket();
     const before = await rowsOf(ticket);
     const result = await acceptOne(
@@ -211,7 +215,7 @@ describe('a sender whom their own domain denies, or who is not clear', () => {
     expect(result).toMatchObject({ result: 'ticket_created', rule: 'follow-up:message-id' });
     const forged = await get(result);
     expect(forged).toMatchObject({ reporter: { personId: null, email: zoe.email }, organisation: null });
-    expect(forged.tags).toEqual(mayBeKnown ? ['dmarc-fail'] : []);
+    expect(forged.tags).toEqual(isDenied ? ['dmarc-fail'] : []);
     expect((await timeline(result.ticketId))[0]).toMatchObject({ senderVerification });
     expect(await lastEvent(forged)).toMatchObject({ data: { acknowledge: false, recipients: [] } });
     expect(await rowsOf(ticket)).toBe(before);
@@ -521,6 +525,16 @@ describe('spam', () => {
     await acceptOne(mailFrom(zoe.email, { ...spam, ...naming(claim(known, 'message-id')) }));
     expect(await get({ ticketId: known.id })).toMatchObject({ tags: [] });
     expect(await timeline(known.id)).toHaveLength(2);
+  });
+});
+
+describe('the histories', () => {
+  it('of all tickets so far can be replayed', async () => {
+    const env = { PATH: process.env['PATH'], DATABASE_URL: world.stack.databaseUrl };
+    // it ends with another code when something differs
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [VERIFY, '--all'], { env });
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/[1-9]\d* /);
   });
 });
 

@@ -69,12 +69,12 @@ interface Place {
 
 async function placeOf(em: EntityManager, inboundId: string): Promise<Place | undefined> {
   const { rows } = await sqlOf(em).query<Place>(
-    `select ticket_id as "ticketId", id as "entryId",
-       position = (select min(position) from tickets.timeline_entry f where f.ticket_id = e.ticket_id) as first,
+    `select e.ticket_id as "ticketId", e.id as "entryId",
+       e.position = (select min(position) from tickets.timeline_entry f where f.ticket_id = e.ticket_id) as first,
        e.kind = 'message' and t.reporter_person_id is distinct from e.author_person_id and exists (
          select from tickets.person where id = e.author_person_id and kind = 'employee') as answer,
        e.author_email as "authorEmail"
-     from tickets.timeline_entry e join tickets.ticket t on t.id = e.ticket_id where inbound_id = $1`,
+     from tickets.timeline_entry e join tickets.ticket t on t.id = e.ticket_id where e.inbound_id = $1`,
     [inboundId],
   );
   return rows[0];
