@@ -1,10 +1,12 @@
 /** What the system sees in one mail, as plain data. */
 import {
+  bounceResults,
   classify,
   fallbackMail,
   MailUnreadable,
   parseMail,
   visibleReply,
+  type BounceResult,
   type MailAddress,
   type MailClass,
   type ParsedMail,
@@ -38,6 +40,8 @@ interface Reading {
   /** Sanitised. */
   html: string | null;
   attachments: { name: string; type: string; size: number; inline: boolean; sha256: string }[];
+  /** Of a bounce, by recipient. */
+  bounce: BounceResult[];
   enclosed: ParsedMail['enclosed'];
   forwarded: ParsedMail['forwarded'];
   calendar: ParsedMail['calendar'];
@@ -79,6 +83,7 @@ function reading(mail: ParsedMail): Reading {
     visibleText: visibleReply(mail.text).visible,
     html: mail.html,
     attachments: mail.attachments.map(({ name, type, size, inline, sha256 }) => ({ name, type, size, inline, sha256 })),
+    bounce: mailClass === 'bounce' ? bounceResults(mail) : [],
     enclosed: mail.enclosed,
     forwarded: mail.forwarded,
     calendar: mail.calendar,

@@ -180,6 +180,7 @@ function settings({ stack, databaseUrl = stack.databaseUrl }: ServicesOptions, s
       return {
         ...common,
         ...mail,
+        MAILBOX_SECRET_KEY: stack.secrets.mailboxes,
         IMAP_MAILBOXES: stack.mailboxes.map((mailbox) => imapUrl(stack, mailbox)).join(' '),
       };
     case 'notifier':

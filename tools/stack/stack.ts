@@ -34,6 +34,8 @@ export interface Stack {
     auth: string;
     /** Key of the signatures in reply addresses and Message-IDs. */
     mailSigning: string;
+    /** Key of what opens the mailboxes. */
+    mailboxes: string;
   };
   /** Creates the mailbox of a customer or an employee, or finds it; any domain will do. */
   addMailbox(address: string): Promise<Mailbox>;
@@ -161,7 +163,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       smtp: smtp ?? { host: mail?.relay.host ?? '', port: mail?.relay.port ?? 0 },
       domain: DOMAIN,
       mailboxes: imap?.mailboxes ?? SUPPORT_MAILBOXES.map(addMailbox),
-      secrets: { auth: secrets.get('auth'), mailSigning: secrets.get('mail signing') },
+      secrets: {
+        auth: secrets.get('auth'),
+        mailSigning: secrets.get('mail signing'),
+        mailboxes: secrets.get('mailboxes'),
+      },
       addMailbox: async (address) => addMailbox(address),
       accountPassword: (account) => secrets.get(`account ${account}`),
       get processes() {

@@ -14,6 +14,7 @@ import type { GatewayEnv } from './env.js';
 import { BulkController } from './bulk/bulk.controller.js';
 import { RestHealthController } from './health/health.controller.js';
 import { InboundController } from './inbound/inbound.controller.js';
+import { MailboxesController } from './mailboxes/mailboxes.controller.js';
 import { ParticipantsController } from './participants/participants.controller.js';
 import { PoliciesController } from './policies/policies.controller.js';
 import { ProblemFilter } from './problems/problem.filter.js';
@@ -40,6 +41,7 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
     DirectoryController,
     PoliciesController,
     InboundController,
+    MailboxesController,
     RestHealthController,
   ],
   providers: [

@@ -3,17 +3,20 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import type { MailIngestEnv } from './env.js';
-import { MailboxRunner } from './mailbox/mailbox-runner.js';
-import { parseMailboxUrls } from './mailbox/mailbox-url.js';
-import { createOrm } from './orm.js';
 import { Decisions } from './intake/decisions.js';
 import { InboundHandlers } from './intake/inbound.handlers.js';
 import { watchOverdue } from './intake/overdue.js';
-import type { WorkerSettings } from './intake/parse.worker.js';
 import { Parser, parserOf } from './intake/parser.js';
+import { AccessTokens } from './mailbox/access-tokens.js';
+import { type HostPolicy, policyOf } from './mailbox/host-policy.js';
+import { MailboxHandlers } from './mailbox/mailbox.handlers.js';
+import { HOST_POLICY, MailboxService } from './mailbox/mailbox.service.js';
+import { SecretBox } from './mailbox/secret-box.js';
+import { Supervisor } from './mailbox/supervisor.js';
+import { createOrm } from './orm.js';
 
 @Module({
-  controllers: [InboundHandlers],
+  controllers: [InboundHandlers, MailboxHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -26,10 +29,24 @@ import { Parser, parserOf } from './intake/parser.js';
       },
     },
     { provide: pg.Pool, inject: [MikroORM], useFactory: poolOf },
+    { provide: HOST_POLICY, inject: [ENV], useFactory: policyOf },
+    {
+      provide: SecretBox,
+      inject: [ENV],
+      useFactory: ({ MAILBOX_SECRET_KEY }: MailIngestEnv) => new SecretBox(MAILBOX_SECRET_KEY),
+    },
+    {
+      provide: AccessTokens,
+      inject: [pg.Pool, SecretBox, HOST_POLICY],
+      useFactory: (pool: pg.Pool, box: SecretBox, policy: HostPolicy) => new AccessTokens(pool, box, policy),
+    },
+    Supervisor,
+    MailboxService,
     {
       provide: Parser,
-      inject: [ENV, LOGGER],
-      useFactory: (env: MailIngestEnv, log: Logger) => parserOf(env, ownMail(env), log),
+      inject: [ENV, Supervisor, LOGGER],
+      useFactory: (env: MailIngestEnv, supervisor: Supervisor, log: Logger) =>
+        parserOf(env, () => supervisor.terms(), log),
     },
     {
       provide: Decisions,
@@ -39,17 +56,15 @@ import { Parser, parserOf } from './intake/parser.js';
   ],
 })
 export class AppModule implements OnApplicationBootstrap, OnApplicationShutdown {
-  private runners: MailboxRunner[] = [];
   private readonly stopping = new AbortController();
 
   constructor(
     @Inject(MikroORM) private readonly orm: MikroORM,
-    @Inject(ENV) private readonly env: MailIngestEnv,
     @Inject(LOGGER) private readonly log: Logger,
-    private readonly bus: Bus,
     @Inject(pg.Pool) private readonly pool: pg.Pool,
     private readonly parser: Parser,
-    private readonly readiness: Readiness,
+    private readonly supervisor: Supervisor,
+    readiness: Readiness,
   ) {
     readiness.register('postgres', async () => {
       await orm.em.getConnection().execute('select 1');
@@ -57,27 +72,14 @@ export class AppModule implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 
   onApplicationBootstrap(): void {
-    const { env, log, bus, pool, readiness } = this;
-    const mailboxes = parseMailboxUrls(env.IMAP_MAILBOXES);
-    const own = ownMail(env);
-    this.runners = mailboxes.map((settings) => new MailboxRunner({ settings, env, pool, bus, own, log, readiness }));
-    for (const runner of this.runners) runner.start();
-    void watchOverdue(pool, log, this.stopping.signal);
+    void watchOverdue(this.pool, this.log, this.stopping.signal);
   }
 
-  /** Finishes the batch in hand, then closes the database. */
+  /** Finishes the batches in hand, then closes the database. */
   async onApplicationShutdown(): Promise<void> {
-    this.stopping.abort();
-    await Promise.all(this.runners.map((runner) => runner.stop()));
+    this.stopping.abort('stopping');
+    await this.supervisor.stop();
     await this.parser.stop();
     await this.orm.close();
   }
-}
-
-function ownMail(env: MailIngestEnv): WorkerSettings['own'] {
-  return {
-    addresses: parseMailboxUrls(env.IMAP_MAILBOXES).map((mailbox) => mailbox.address),
-    loopToken: env.MAIL_LOOP_TOKEN,
-    signingKey: env.MAIL_SIGNING_KEY,
-  };
 }

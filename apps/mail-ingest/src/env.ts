@@ -1,5 +1,17 @@
 import { parseEnv, ServiceEnv } from '#platform';
-import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength, registerDecorator } from 'class-validator';
+import { Transform } from 'class-transformer';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  Min,
+  MinLength,
+  registerDecorator,
+} from 'class-validator';
 import { mailboxUrlErrors } from './mailbox/mailbox-url.js';
 
 /** One sentence for each wrong URL; the URLs hold passwords and are never repeated. */
@@ -18,11 +30,30 @@ function AreMailboxUrls() {
 
 export class MailIngestEnv extends ServiceEnv {
   /**
-   * The mailboxes to read, separated by blanks: `imaps://user:password@host/INBOX?address=support@example.net&mode=move`.
-   * User and password percent-encoded; `address` defaults to the user, `mode` (move, flag, leave) to move.
+   * Mailboxes to read besides those that are added while the service runs, separated by blanks:
+   * `imaps://user:password@host/INBOX?address=support@example.net&mode=move`. User and password percent-encoded; `address`
+   * defaults to the user, `mode` (move, flag, leave) to move, `import` (all, none) to all with move, else to none.
    */
   @AreMailboxUrls()
-  IMAP_MAILBOXES: string;
+  IMAP_MAILBOXES: string = '';
+
+  /** Seals passwords and tokens of mailboxes in the database; `new,old` while it is being replaced. */
+  @IsString()
+  @Matches(/^[^,]{32,}(,[^,]{32,})*$/, {
+    message: 'must have at least 32 characters, each of several separated by commas',
+  })
+  MAILBOX_SECRET_KEY: string;
+
+  /** Whether mailboxes and token endpoints may be in private networks. Link-local addresses never are. */
+  @IsBoolean()
+  @Transform(({ obj }) => ({ true: true, false: false })[String((obj as MailIngestEnv).MAILBOX_PRIVATE_HOSTS)])
+  MAILBOX_PRIVATE_HOSTS: boolean = true;
+
+  /** An alarm is raised when a mailbox could not be looked through for so long. */
+  @IsInt()
+  @Min(1)
+  @Max(86_400)
+  MAILBOX_SILENT_SECONDS: number = 900;
 
   /** Key of the signatures in reply addresses and Message-IDs; `new,old` while it is being replaced. */
   @IsString()
@@ -82,8 +113,8 @@ export class MailIngestEnv extends ServiceEnv {
   MAIL_PARSE_HEAP_MB: number = 256;
 
   /**
-   * The authserv-id (RFC 8601) under which the mailboxes' server writes Authentication-Results, e.g. `mx.example.net`.
-   * Without it, no sender is ever verified.
+   * The authserv-id (RFC 8601) under which the mailboxes' server writes Authentication-Results, e.g. `mx.example.net`, for
+   * mailboxes that do not say another. Without it, no sender is ever verified.
    */
   @IsOptional()
   @Matches(/^[\x21-\x7e]{1,255}$/, { message: 'must be the first word of the server’s Authentication-Results' })
@@ -95,10 +126,6 @@ export class MailIngestEnv extends ServiceEnv {
    */
   @IsIn(['above', 'below'])
   TRUSTED_AUTHSERV_PLACEMENT: 'above' | 'below' = 'above';
-
-  /** What the server takes for spam: a ticket with the tag `spam` of which nobody is told, quarantine, or as any mail. */
-  @IsIn(['tag', 'quarantine', 'ignore'])
-  MAIL_SPAM: 'tag' | 'quarantine' | 'ignore' = 'tag';
 
   /** Addresses and domains (with what is below them) whose mail is rejected, separated by blanks. */
   @IsString()

@@ -6,7 +6,7 @@ import type { Mailbox, Stack } from '../../../tools/stack/stack.js';
 export function urlOf({ imap }: Pick<Stack, 'imap'>, box: Mailbox, settings: { folder?: string; mode?: string } = {}) {
   const { folder = 'INBOX', mode = 'move' } = settings;
   const credentials = `${encodeURIComponent(box.user)}:${encodeURIComponent(box.password)}`;
-  return `imap://${credentials}@${imap.host}:${imap.port}/${folder}?mode=${mode}`;
+  return `imap://${credentials}@${imap.host}:${imap.port}/${folder}?mode=${mode}&import=all`;
 }
 
 export async function withImap<T>(

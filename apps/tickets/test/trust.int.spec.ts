@@ -331,6 +331,12 @@ describe('another mailbox', () => {
   });
 });
 
+it('a mailbox takes mail for the tickets of its other addresses', async () => {
+  const ticket = await newTicket();
+  const mail = { ...naming(claim(ticket, 'message-id')), mailbox: 'help@helpdesk.test', mailboxAliases: [MAILBOX] };
+  expect(await acceptOne(mailFrom(zoe.email, mail))).toMatchObject({ result: 'appended', ticketId: ticket.id });
+});
+
 describe('a conversation that nobody has a ticket for', () => {
   const conversation = () => ({ root: `${randomUUID()}@customer.test`, subject: `Matter ${randomUUID()}` });
   const replyTo = (root: string) => ({ threadRoot: root, referencedIds: [root], repliedTo: 1 });

@@ -8,4 +8,5 @@ export * from './policy.message.js';
 export * from './ticket.event.js';
 export * from './clocks.message.js';
 export * from './link.message.js';
+export * from './mailbox.message.js';
 export * from './inbound.message.js';

@@ -110,6 +110,12 @@ export class IncomingMail {
   @IsString()
   mailbox: string;
 
+  /** Other addresses whose mail comes to the same mailbox. */
+  @IsOptional()
+  @IsArray()
+  @IsString({ each: true })
+  mailboxAliases?: string[];
+
   @ValidateNested()
   @Type(() => MailSender)
   from: MailSender;
@@ -210,6 +216,11 @@ export class IncomingMail {
   /** When the server received it (INTERNALDATE), ISO 8601. */
   @IsISO8601()
   receivedAt: string;
+
+  /** A new ticket gets it when its sender has none of their own; it must exist. */
+  @IsOptional()
+  @IsUUID()
+  defaultOrganisationId?: string | null;
 }
 
 /** Mails of one mailbox, oldest first, taken in one transaction. */

@@ -26,7 +26,16 @@ export interface OwnIdentity {
 
 type Rule = (mail: ParsedMail, own: OwnIdentity) => Classification | null;
 
-const RULES: Rule[] = [ownMail, report, softBounce, declaredAutomatic, list, habituallyAutomatic, ownAddress];
+const RULES: Rule[] = [
+  ownMail,
+  report,
+  serviceNotification,
+  softBounce,
+  declaredAutomatic,
+  list,
+  habituallyAutomatic,
+  ownAddress,
+];
 
 export function classify(mail: ParsedMail, own: OwnIdentity): Classification {
   for (const rule of RULES) {
@@ -58,9 +67,20 @@ function ownMail(mail: ParsedMail, { loopToken, isOwnMessageId }: OwnIdentity): 
   return null;
 }
 
-function report({ automatic }: ParsedMail): Classification | null {
+/** Reports of mail services about our mail that are not in the standard's form. */
+const COMPLAINT_SUBJECT = /^complaint about message from\b/i;
+const SERVICE_NOTIFICATION = /notificationType\\?"\s{0,5}:\s{0,5}\\?"(Bounce|Complaint)/;
+
+function serviceNotification({ text, automatic }: ParsedMail): Classification | null {
+  if (automatic.fromText === '' || !text.trimStart().startsWith('{')) return null;
+  const kind = SERVICE_NOTIFICATION.exec(text.slice(0, 4000))?.[1];
+  return kind ? { class: kind === 'Bounce' ? 'bounce' : 'complaint', rule: 'service-notification' } : null;
+}
+
+function report({ automatic, subject }: ParsedMail): Classification | null {
   const { reportType, reportParts } = automatic;
   const has = (kind: string) => reportType === kind || reportParts.some((type) => type.endsWith(kind));
+  if (COMPLAINT_SUBJECT.test(subject)) return { class: 'complaint', rule: 'complaint-subject' };
   if (has('feedback-report') || reportType === 'abuse-report') return { class: 'complaint', rule: 'feedback-report' };
   if (has('disposition-notification')) return { class: 'receipt', rule: 'disposition-notification' };
   if (has('delivery-status')) return { class: 'bounce', rule: 'delivery-status' };
@@ -72,6 +92,9 @@ const DAEMON =
 const BOUNCE_SUBJECT =
   /delayed mail|deliver(?:y|ed|able|ing)[^a-z]{1,3}(?:status|fail|problem|report|notif|error|delay|incomplete|unsuccess|warning)|undeliver|non[- ]?deliver|not (?:be )?(?:deliver|sent)|could ?n[o']t (?:be )?(?:deliver|send|sent)|return(?:ed|ing) (?:mail|message|to sender)|fail(?:ed|ure) (?:notice|delivery|mail|to deliver|report)|mail(?:ing)? (?:failure|failed|error|system error|delivery)|message (?:delayed|delivery failure|not delivered|you sent blocked)|unzustellbar|nicht zugestellt|zustellung|non remis|no entregad|devuelt|non recapitabil|onbestelbaar|onbezorgbaar|niet bezorgd|nepodařilo se doručit|недоставлен|не доставлен|退信|未能送达|メールエラー|配信(?:不能|できません|エラー)|user unknown|unknown user|rejected (?:mail|message)|mail could not be/i;
 
+const BOUNCE_WORDS =
+  /(?:could|can|did|was|were)(?: ?n[o']t| not) (?:be )?(?:deliver|sent)|undeliver|(?:unknown|no such) (?:user|address|recipient)|user unknown|no valid recipients|out of connections|\b5\d\d [\d<]|errors? from|配信|送信できません|送信されませんでした|エラー/i;
+
 /** Signs of a bounce that prove it only in pairs, or with one of our own mails enclosed. */
 function softBounce(mail: ParsedMail, { isOwnMessageId }: OwnIdentity): Classification | null {
   const { automatic } = mail;
@@ -79,14 +102,20 @@ function softBounce(mail: ParsedMail, { isOwnMessageId }: OwnIdentity): Classifi
     mail.returnPath === '',
     mail.returnPath === '' && automatic.returnedMessageIds.length > 0,
     isDaemon(mail),
-    automatic.failedRecipients,
+    automatic.failedRecipientAddresses.length > 0,
     BOUNCE_SUBJECT.test(mail.subject),
+    // people write such words, too: only a daemon's count
+    (isDaemon(mail) || isNoReply(mail)) && BOUNCE_WORDS.test(mail.text.slice(0, 4000)),
     automatic.contentType === 'multipart/report',
   ].filter(Boolean).length;
   if (signs >= 2) return { class: 'bounce', rule: 'bounce-signs' };
   if (signs === 1 && automatic.returnedMessageIds.some(isOwnMessageId))
     return { class: 'bounce', rule: 'returned-own-mail' };
   return null;
+}
+
+function isNoReply(mail: ParsedMail): boolean {
+  return NO_REPLY_ACCOUNT.test(localPart(senderOf(mail)?.address ?? mail.automatic.fromText));
 }
 
 function isDaemon(mail: ParsedMail): boolean {
@@ -118,7 +147,7 @@ const ROLE_ACCOUNT =
 function habituallyAutomatic(mail: ParsedMail): Classification | null {
   const { automatic, subject } = mail;
   if (/^(?:bulk|junk|auto_reply)\b/.test(automatic.precedence ?? '')) return machine('precedence');
-  if (automatic.failedRecipients) return machine('failed-recipients');
+  if (automatic.failedRecipientAddresses.length > 0) return machine('failed-recipients');
   if (ABSENT_SUBJECT.test(subject)) return machine('absence-subject');
   const local = localPart(senderOf(mail)?.address ?? automatic.fromText);
   if (DAEMON_ACCOUNT.test(local)) return machine('sender-daemon');

@@ -100,10 +100,14 @@ function readSigns(headers: HeaderFields): AutomaticSigns {
     listHeaders: LIST_HEADERS.filter((name) => headers.has(name)),
     autoReplyHeaders,
     fromText: headers.text('from') ?? '',
-    failedRecipients: headers.has('x-failed-recipients'),
+    failedRecipientAddresses: headers
+      .all('x-failed-recipients')
+      .flatMap((raw) => parseAddresses(raw, 50))
+      .map(({ address }) => address),
     contentType: contentType.value,
     reportType: contentType.parameters['report-type']?.trim().toLowerCase() ?? null,
     reportParts: [],
+    deliveryReports: [],
     returnedMessageIds: [],
     loopTokens: headers.all(LOOP_HEADER.toLowerCase()).map(decodeHeader),
     hops: headers.all('received').length,

@@ -31,13 +31,16 @@ export interface AutomaticSigns {
   autoReplyHeaders: string[];
   /** The whole From line as text: daemons write what is no address. */
   fromText: string;
-  failedRecipients: boolean;
+  /** X-Failed-Recipients (Exim, Gmail). */
+  failedRecipientAddresses: string[];
   /** The mail's own media type, lower case. */
   contentType: string;
   /** report-type of a multipart/report (RFC 6522), lower case. */
   reportType: string | null;
   /** Media types of report parts found anywhere in it: message/delivery-status and its like. */
   reportParts: string[];
+  /** Beginnings of its delivery reports (RFC 3464), as text: what `bounceResults` reads. */
+  deliveryReports: string[];
   /** Message-IDs of the mails that it returns or encloses. */
   returnedMessageIds: string[];
   /** Values of our own loop header. */

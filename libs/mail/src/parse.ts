@@ -61,6 +61,19 @@ export interface ParseOptions {
 class LeafParser extends MailParser {
   textTypes: string[] = [];
   declare readonly tree: PartNode | false;
+
+  /** A part of a digest that says nothing else is a mail (RFC 2046 §5.1.5). */
+  createNode(node: SplitNode): unknown {
+    if (!node.headers.hasHeader('content-type') && node.parentNode?.contentType === 'multipart/digest')
+      node.contentType = 'message/rfc822';
+    return (MailParser.prototype as unknown as { createNode(node: SplitNode): unknown }).createNode.call(this, node);
+  }
+}
+
+interface SplitNode {
+  contentType: string | false;
+  headers: { hasHeader(name: string): boolean };
+  parentNode?: SplitNode;
 }
 
 /** What a mail and all that is wrapped up in it may use together. */
@@ -80,6 +93,9 @@ const REPORT_PART =
 const TNEF = /^application\/(?:vnd\.)?ms-tnef$/;
 const CMS = /^application\/(?:x-)?pkcs7-mime$/;
 const CALENDAR = /^(?:text\/(?:x-v)?calendar|application\/ics)$/;
+const DELIVERY_REPORT = /^message\/(?:global-)?delivery-status$/;
+const DELIVERY_REPORT_BYTES = 64 * 1024;
+const MAX_DELIVERY_REPORTS = 5;
 const ENCLOSED_BYTES = 256 * 1024;
 const ENCLOSED_HEAD_BYTES = 64 * 1024;
 const CALENDAR_BYTES = 256 * 1024;
@@ -111,6 +127,7 @@ class Reading {
   private readonly start = new FirstBytes(SALVAGE_BYTES);
   private readonly parser: LeafParser;
   private readonly leaves = new Map<object, Leaf>();
+  private readonly deliveryReports: string[] = [];
   private readonly warnings = new Set<MailWarning>();
   /** What is being read of the part in hand. */
   private open: Readable[] = [];
@@ -250,6 +267,10 @@ class Reading {
       const head = new HeadBytes(ENCLOSED_HEAD_BYTES);
       leaf.stored = await this.store(type, content, head);
       leaf.messageIds = messageIdsIn(head.bytes());
+    } else if (DELIVERY_REPORT.test(type) && this.deliveryReports.length < MAX_DELIVERY_REPORTS) {
+      const start = new FirstBytes(DELIVERY_REPORT_BYTES);
+      leaf.stored = await this.store(type, content, start);
+      this.deliveryReports.push(decodeBytes(start.bytes(), 'utf-8').text);
     } else if (CALENDAR.test(type) || /\.ics$/i.test(name)) {
       const start = new FirstBytes(CALENDAR_BYTES);
       leaf.stored = await this.store(type, content, start);
@@ -396,6 +417,7 @@ class Reading {
       automatic: {
         ...fields.automatic,
         reportParts: [...reportParts],
+        deliveryReports: this.deliveryReports,
         returnedMessageIds: [...new Set(found.flatMap(({ messageIds }) => messageIds))].slice(0, 100),
       },
       warnings: [...new Set([...fields.warnings, ...this.warnings, ...body.warnings])],

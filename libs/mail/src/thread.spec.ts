@@ -3,7 +3,7 @@ import { mailSigner } from './reply-token.js';
 import { ticketCandidates, withoutSubjectTag, type ThreadClaim } from './thread.js';
 
 const signer = mailSigner('key');
-const mailbox = 'Support@help.example';
+const addresses = ['Support@help.example', 'help@help.example'];
 const jane = 'jane@customer.example';
 const janes = signer.replyAddress('support@help.example', 7, jane);
 const ownId = (ticketNumber: number) => signer.messageId(ticketNumber, 'unique', 'help.example');
@@ -11,7 +11,7 @@ const ownId = (ticketNumber: number) => signer.messageId(ticketNumber, 'unique',
 async function candidates(sender: string | null, ...headers: string[]) {
   return ticketCandidates(await parse(`From: ${sender ?? 'nobody'}`, ...headers, '', 'body'), signer, {
     sender,
-    mailbox,
+    addresses,
   });
 }
 
@@ -24,6 +24,8 @@ const replied = { ticketNumber: 7, carrier: 'reply-address', direct: true };
 describe('the tickets that a mail names', () => {
   it.each(['To', 'Cc', 'Delivered-To', 'X-Original-To', 'Envelope-To'])('by a reply address in %s', async (header) => {
     expect(await claims(`${header}: x@y.example, <${janes}>`)).toEqual([replied]);
+    const alias = signer.replyAddress('Help@help.example', 7, jane);
+    expect(await claims(`${header}: <${alias}>`)).toEqual([replied]);
   });
 
   it('not by the reply address of somebody else, at another mailbox, or of a sender whom nobody knows', async () => {
@@ -85,7 +87,7 @@ describe('the tickets that a mail names', () => {
       'inner',
       '--b--',
     );
-    expect(ticketCandidates(mail, signer, { sender: jane, mailbox })).toEqual({
+    expect(ticketCandidates(mail, signer, { sender: jane, addresses })).toEqual({
       claims: [],
       referencedIds: [],
       repliedTo: 0,

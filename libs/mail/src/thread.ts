@@ -40,19 +40,19 @@ const SUBJECT_TAG = /\[#(\d{1,9})\]/g;
 
 /**
  * @param sender whose reply addresses count; null when nobody can say who sent it
- * @param mailbox the mailbox that it came to, the only one whose reply addresses count
+ * @param addresses of the mailbox that it came to: only its reply addresses count
  */
 export function ticketCandidates(
   mail: ParsedMail,
   signer: MailSigner,
-  { sender, mailbox }: { sender: string | null; mailbox: string },
+  { sender, addresses }: { sender: string | null; addresses: string[] },
 ): TicketCandidates {
   const replied = [...new Set(mail.inReplyTo)].slice(0, MAX_IDS);
   const referencedIds = [...new Set([...replied, ...mail.references.toReversed()])].slice(0, MAX_IDS);
   const root = mail.references[0] ?? mail.inReplyTo[0] ?? null;
   return {
     claims: eachOnce([
-      ...byReplyAddress(mail, signer, sender, mailbox),
+      ...byReplyAddress(mail, signer, sender, addresses),
       ...byMessageId(referencedIds, replied.length, signer),
       ...bySubject(mail.subject),
     ]).slice(0, MAX_CLAIMS),
@@ -68,12 +68,18 @@ export function withoutSubjectTag(subject: string, ticketNumber: number): string
   return rest === '' ? '(no subject)' : rest;
 }
 
-function byReplyAddress(mail: ParsedMail, signer: MailSigner, sender: string | null, mailbox: string): ThreadClaim[] {
+function byReplyAddress(
+  mail: ParsedMail,
+  signer: MailSigner,
+  sender: string | null,
+  addresses: string[],
+): ThreadClaim[] {
   if (sender === null) return [];
+  const ours = new Set(addresses.map(addressKey));
   const recipients = [...mail.to, ...mail.cc].map(({ address }) => address);
   return [...recipients, ...mail.deliveredTo].flatMap((address): ThreadClaim[] => {
     const given = mailboxOfReplyAddress(address);
-    if (given === null || addressKey(given) !== addressKey(mailbox)) return [];
+    if (given === null || !ours.has(addressKey(given))) return [];
     const verified = signer.verifyReplyAddress(address, sender);
     return verified ? [{ ...verified, carrier: 'reply-address', direct: true }] : [];
   });

@@ -11,8 +11,12 @@ export const ADVISORY_LOCK = {
   outboxRelay: 7_240_002,
   /** Held by whoever adds a link that could close a circle. */
   ticketLinks: 7_240_005,
+  /** Held by whoever adds a mailbox or changes its addresses. */
+  mailboxAddresses: 7_240_006,
   /** First half of a two-part key; the second half is the mailbox. */
   mailbox: 7_241,
+  /** The same, held by whoever asks for access tokens. */
+  mailboxTokens: 7_242,
 } as const;
 
 /** The pg pool behind the ORM, for statements on hot paths. */

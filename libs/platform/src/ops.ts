@@ -23,6 +23,10 @@ export class Readiness {
     this.checks.set(name, check);
   }
 
+  unregister(name: string): void {
+    this.checks.delete(name);
+  }
+
   startClosing(): void {
     this.closing = true;
   }

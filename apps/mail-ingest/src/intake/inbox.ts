@@ -1,60 +1,34 @@
-/** The statements on mailboxes and inbound messages: one function each. */
+/** The statements on inbound messages: one function each. */
 import type { Disposition, MailSender } from '#contracts';
 import { inTransaction, putBlob, putSmallBlobs, type Sql, type StoredBlob } from '#platform';
 import type pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 
-export interface MailboxRow {
-  id: string;
-  /** As text: it may be larger than a JavaScript number is exact. */
-  uidValidity: string | null;
-}
-
-export async function openMailbox(sql: Sql, address: string): Promise<MailboxRow> {
-  await sql.query('insert into mail.mailbox (id, address) values ($1, $2) on conflict (address) do nothing', [
-    uuidv7(),
-    address,
-  ]);
-  const { rows } = await sql.query<MailboxRow>(
-    'select id, uid_validity as "uidValidity" from mail.mailbox where address = $1',
-    [address],
-  );
-  return rows[0]!;
-}
-
-export async function setUidValidity(sql: Sql, mailboxId: string, uidValidity: string): Promise<void> {
-  await sql.query('update mail.mailbox set uid_validity = $2 where id = $1', [mailboxId, uidValidity]);
-}
-
-/** @param error null after a look through the whole mailbox without one */
-export async function recordScan(sql: Sql, mailboxId: string, error: string | null): Promise<void> {
-  await sql.query(
-    `update mail.mailbox set last_error = $2::text, last_scan_at = case when $2::text is null then now() else last_scan_at end
-     where id = $1`,
-    [mailboxId, error],
-  );
-}
-
 /** Which of these mails are stored already, and whether only their headers are. */
 export async function knownUids(sql: Sql, place: Place, uids: number[]): Promise<Map<number, { oversize: boolean }>> {
   const { rows } = await sql.query<{ uid: string; oversize: boolean }>(
     `select uid, headers_only as oversize from mail.inbound_message
-     where mailbox_id = $1 and uid_validity = $2 and uid = any($3::bigint[])`,
-    [place.mailboxId, place.uidValidity, uids],
+     where mailbox_id = $1 and generation = $2 and uid_validity = $3 and uid = any($4::bigint[])`,
+    [place.mailboxId, place.generation, place.uidValidity, uids],
   );
   return new Map(rows.map(({ uid, oversize }) => [Number(uid), { oversize }]));
 }
 
 export async function highestUid(sql: Sql, place: Place): Promise<number> {
   const { rows } = await sql.query<{ uid: string | null }>(
-    'select max(uid) as uid from mail.inbound_message where mailbox_id = $1 and uid_validity = $2',
-    [place.mailboxId, place.uidValidity],
+    `select max(uid) as uid from mail.inbound_message
+     where mailbox_id = $1 and generation = $2 and uid_validity = $3`,
+    [place.mailboxId, place.generation, place.uidValidity],
   );
   return Number(rows[0]?.uid ?? 0);
 }
 
+/** Where UIDs name mails. */
 export interface Place {
   mailboxId: string;
+  /** Which of its servers, users and folders. */
+  generation: number;
+  /** As text: it may be larger than a JavaScript number is exact. */
   uidValidity: string;
 }
 
@@ -122,15 +96,16 @@ async function insertRows(
   { headersOnly } = { headersOnly: false },
 ): Promise<string[]> {
   const { rows } = await sql.query<{ id: string }>(
-    `insert into mail.inbound_message (id, mailbox_id, uid_validity, uid, raw_sha256, raw_size, internal_date,
-       headers_only)
-     select g.id, $1, $2, g.uid, g.sha256, g.size, g.internal_date, $8
-     from unnest($3::uuid[], $4::bigint[], $5::bytea[], $6::bigint[], $7::timestamptz[])
+    `insert into mail.inbound_message (id, mailbox_id, generation, uid_validity, uid, raw_sha256, raw_size,
+       internal_date, headers_only)
+     select g.id, $1, $2, $3, g.uid, g.sha256, g.size, g.internal_date, $9
+     from unnest($4::uuid[], $5::bigint[], $6::bytea[], $7::bigint[], $8::timestamptz[])
        as g(id, uid, sha256, size, internal_date)
      on conflict on constraint inbound_message_delivery do nothing
      returning id`,
     [
       place.mailboxId,
+      place.generation,
       place.uidValidity,
       mails.map(() => uuidv7()),
       mails.map((mail) => mail.uid),

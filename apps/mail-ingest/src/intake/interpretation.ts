@@ -39,6 +39,10 @@ export interface Received {
   rawSha256: string;
   rawSize: number;
   receivedAt: Date;
+  /** Of its mailbox. */
+  aliases: string[];
+  /** Of its mailbox. */
+  defaultOrganisationId: string | null;
   /** A person decided that it is taken as a ticket, whatever it is. */
   released?: boolean;
 }
@@ -57,13 +61,14 @@ export function interpret(
   const isOwnMessageId = (id: string) => own.signer.verifyMessageId(id) !== null;
   const { class: mailClass, rule } = classify(mail, { ...own, isOwnMessageId });
   const { released = false } = received;
+  const addresses = [received.mailbox, ...received.aliases];
   if (mailClass === 'own' && !released) return { disposition: 'own_mail', rule };
   const sender = authorOf(mail, policy);
-  if (sender && !released && isOwnEcho(sender, messageId, received.mailbox)) {
+  if (sender && !released && isOwnEcho(sender, messageId, addresses)) {
     return { disposition: 'own_mail', rule: 'own-address' };
   }
   const { identity, verification } = identify(mail, policy);
-  const candidates = ticketCandidates(mail, own.signer, { sender: identity, mailbox: received.mailbox });
+  const candidates = ticketCandidates(mail, own.signer, { sender: identity, addresses });
   if ((mailClass === 'bounce' || mailClass === 'receipt') && !released) {
     const returned = mail.automatic.returnedMessageIds.map((id) => own.signer.verifyMessageId(id)?.ticketNumber);
     const ticketNumber = signedTicketNumber(candidates) ?? returned.find((number) => number !== undefined);
@@ -78,6 +83,7 @@ export function interpret(
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
+    mailboxAliases: received.aliases,
     ...shownOf(mail, policy),
     text,
     visibleText: visibleReply(text).visible,
@@ -99,14 +105,15 @@ export function interpret(
     rawSha256: received.rawSha256,
     rawSize: received.rawSize,
     receivedAt: received.receivedAt.toISOString(),
+    defaultOrganisationId: received.defaultOrganisationId,
   };
   return { ...fitting(offer), rule: candidates.claims[0]?.carrier ?? rule };
 }
 
 /** The mailbox writes to itself with an id of its own domain: a copy or a loop. A person there would write from elsewhere. */
-function isOwnEcho({ address }: MailAddress, messageId: string, mailbox: string): boolean {
-  const domain = mailbox.slice(mailbox.lastIndexOf('@')).toLowerCase();
-  return sameAddress(address, mailbox) && messageId.toLowerCase().endsWith(domain);
+function isOwnEcho({ address }: MailAddress, messageId: string, addresses: string[]): boolean {
+  const domain = address.slice(address.lastIndexOf('@')).toLowerCase();
+  return addresses.some((one) => sameAddress(one, address)) && messageId.toLowerCase().endsWith(domain);
 }
 
 function signedTicketNumber({ claims }: TicketCandidates): number | null {

@@ -6,6 +6,7 @@
  * A batch is answered as a whole, after its small attachments were committed together. Before each mail the thread says
  * which one it begins: should it not come back, that one is to blame.
  */
+import type { SpamPolicy } from '#contracts';
 import { fallbackMail, MailUnreadable, mailSigner, parseMail, type MailLimits, type ParsedMail } from '#mail';
 // not the whole of #platform: this thread has to start fast
 import { CHUNK_BYTES, openBlob, putBlob, putSmallBlobs, readSmallBlobs, type StoredBlob } from '#platform/blobs.js';
@@ -17,7 +18,22 @@ import pg from 'pg';
 import { ContentHash } from './content-hash.js';
 import type { Identity } from './inbox.js';
 import { interpret, shownOf, type Interpretation } from './interpretation.js';
-import type { SenderPolicy } from './sender-policy.js';
+import { policyOf, type SenderSettings } from './sender-policy.js';
+
+/** What a mailbox's settings say about the mails that come to it. */
+export interface MailboxTerms {
+  address: string;
+  aliases: string[];
+  defaultOrganisationId: string | null;
+  spamPolicy: SpamPolicy;
+  trustedAuthservId: string | null;
+}
+
+export interface WorkerBatch {
+  /** All that are read at present: their addresses are our own. */
+  mailboxes: MailboxTerms[];
+  tasks: ParseTask[];
+}
 
 export interface ParseTask {
   id: string;
@@ -48,21 +64,21 @@ export type WorkerMessage =
 export interface WorkerSettings {
   databaseUrl: string;
   limits: Partial<MailLimits>;
-  own: { addresses: string[]; loopToken: string; signingKey: string };
-  policy: SenderPolicy;
+  own: { loopToken: string; signingKey: string };
+  senders: SenderSettings;
 }
 
 /** Small attachments are held until this many bytes have come together, then committed in one statement. */
 const HELD_BYTES = 8 * 1024 * 1024;
 
-const { databaseUrl, limits, own, policy } = workerData as WorkerSettings;
+const { databaseUrl, limits, own, senders } = workerData as WorkerSettings;
 const ourselves = { ...own, signer: mailSigner(own.signingKey) };
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'mail-ingest parser' });
 pool.on('error', () => {}); // an idle connection was lost; the next query opens another
 const sql = pool as Sql;
 
-parentPort!.on('message', (tasks: ParseTask[]) => {
-  void parseBatch(tasks).then(
+parentPort!.on('message', (batch: WorkerBatch) => {
+  void parseBatch(batch).then(
     (results) => say({ results }),
     (error: unknown) => say({ unavailable: messageOf(error) }),
   );
@@ -72,7 +88,7 @@ function say(message: WorkerMessage): void {
   parentPort!.postMessage(message);
 }
 
-async function parseBatch(tasks: ParseTask[]): Promise<[string, ParseResult][]> {
+async function parseBatch({ mailboxes, tasks }: WorkerBatch): Promise<[string, ParseResult][]> {
   const attachments = new HeldAttachments();
   const held = await readSmallBlobs(
     sql,
@@ -83,7 +99,7 @@ async function parseBatch(tasks: ParseTask[]): Promise<[string, ParseResult][]> 
   const results: [string, ParseResult][] = [];
   for (const task of tasks) {
     say({ begun: task.id });
-    results.push([task.id, await read(task, held.get(task.rawSha256), attachments)]);
+    results.push([task.id, await read(task, held.get(task.rawSha256), attachments, mailboxes)]);
   }
   await attachments.flush();
   return results;
@@ -101,15 +117,24 @@ function messageOf(error: unknown): string {
 }
 
 /** @throws StoreFailed, and nothing else */
-async function read(task: ParseTask, small: Buffer | undefined, attachments: HeldAttachments): Promise<ParseResult> {
+async function read(
+  task: ParseTask,
+  small: Buffer | undefined,
+  attachments: HeldAttachments,
+  mailboxes: MailboxTerms[],
+): Promise<ParseResult> {
   const raw = small ? [small] : await openBlob(sql, task.rawSha256).catch(storeFailed);
   if (!raw) return { error: `the raw bytes ${task.rawSha256} are missing`, permanent: true };
   try {
     const { mail, contentSha256 } = await parse(task, raw, attachments);
     // a mail without a Message-ID gets one from its bytes: the same mail always gets the same
     const messageId = mail.messageId ?? `${task.rawSha256}@synthetic.invalid`;
-    const received = { ...task, inboundId: task.id, receivedAt: task.internalDate };
-    const interpretation = interpret(mail, messageId, received, ourselves, policy);
+    const terms = mailboxes.find(({ address }) => address === task.mailbox);
+    const { aliases = [], defaultOrganisationId = null } = terms ?? {};
+    const received = { ...task, inboundId: task.id, receivedAt: task.internalDate, aliases, defaultOrganisationId };
+    const addresses = mailboxes.flatMap(({ address, aliases }) => [address, ...aliases]);
+    const policy = policyOf(senders, terms);
+    const interpretation = interpret(mail, messageId, received, { ...ourselves, addresses }, policy);
     return { messageId, contentSha256, ...shownOf(mail, policy), interpretation };
   } catch (error) {
     if (error instanceof StoreFailed) throw error;

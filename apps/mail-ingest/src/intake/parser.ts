@@ -1,8 +1,15 @@
 import type { Logger } from '#platform';
 import { Worker } from 'node:worker_threads';
 import type { MailIngestEnv } from '../env.js';
-import { policyOf } from './sender-policy.js';
-import type { ParseResult, ParseTask, WorkerMessage, WorkerSettings } from './parse.worker.js';
+import type {
+  MailboxTerms,
+  ParseResult,
+  ParseTask,
+  WorkerBatch,
+  WorkerMessage,
+  WorkerSettings,
+} from './parse.worker.js';
+import { senderSettingsOf } from './sender-policy.js';
 
 /** Of the thread's heap, the young generation, which otherwise grows to 100 MB and more over small mails. */
 const YOUNG_MB = 32;
@@ -41,6 +48,7 @@ export class Parser {
 
   constructor(
     private readonly settings: WorkerSettings,
+    private readonly mailboxes: () => MailboxTerms[],
     private readonly limits: ParserLimits,
     private readonly log: Logger,
   ) {}
@@ -105,7 +113,11 @@ export class Parser {
     return new Promise((resolve) => {
       this.pending = { begun: null, resolve };
       this.watch(worker);
-      worker.postMessage(tasks.map((task): ParseTask => ({ ...task, raw: this.recall(task.rawSha256) })));
+      const batch: WorkerBatch = {
+        mailboxes: this.mailboxes(),
+        tasks: tasks.map((task) => ({ ...task, raw: this.recall(task.rawSha256) })),
+      };
+      worker.postMessage(batch);
     });
   }
 
@@ -142,9 +154,12 @@ export class Parser {
   }
 }
 
-export function parserOf(env: MailIngestEnv, own: WorkerSettings['own'], log: Logger): Parser {
-  const settings = { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), own, policy: policyOf(env) };
-  return new Parser(settings, { timeoutMs: env.MAIL_PARSE_TIMEOUT_MS, heapMb: env.MAIL_PARSE_HEAP_MB }, log);
+/** @param mailboxes all that are read at present */
+export function parserOf(env: MailIngestEnv, mailboxes: () => MailboxTerms[], log: Logger): Parser {
+  const own = { loopToken: env.MAIL_LOOP_TOKEN, signingKey: env.MAIL_SIGNING_KEY };
+  const settings = { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), own, senders: senderSettingsOf(env) };
+  const limits = { timeoutMs: env.MAIL_PARSE_TIMEOUT_MS, heapMb: env.MAIL_PARSE_HEAP_MB };
+  return new Parser(settings, mailboxes, limits, log);
 }
 
 function limitsOf(env: MailIngestEnv): WorkerSettings['limits'] {

@@ -1,5 +1,5 @@
 /** Whom a mailbox believes, and whose mail it does not take. */
-import type { SenderVerification } from '#contracts';
+import type { SenderVerification, SpamPolicy } from '#contracts';
 import {
   authenticate,
   isListed,
@@ -13,11 +13,10 @@ import {
 } from '#mail';
 import type { MailIngestEnv } from '../env.js';
 
-export interface SenderPolicy {
-  /** Which mail server's findings about senders count. */
+/** What holds for all mailboxes. */
+export interface SenderSettings {
+  /** Which mail server's findings about senders count, where a mailbox does not say another. */
   trust: AuthenticationTrust;
-  /** What happens to what that server takes for spam: a ticket with a tag of which nobody is told, quarantine, nothing. */
-  spam: 'tag' | 'quarantine' | 'ignore';
   /** Addresses and domains whose mail is rejected. */
   blocked: string[];
   /** Addresses and domains whose mail is neither blocked nor spam. */
@@ -26,13 +25,30 @@ export interface SenderPolicy {
   relays: string[];
 }
 
-export function policyOf(env: MailIngestEnv): SenderPolicy {
+export interface SenderPolicy extends SenderSettings {
+  /** What happens to what the server takes for spam: a ticket with a tag of which nobody is told, or quarantine. */
+  spam: SpamPolicy;
+}
+
+export function senderSettingsOf(env: MailIngestEnv): SenderSettings {
   return {
     trust: { authservId: env.TRUSTED_AUTHSERV_ID ?? null, placement: env.TRUSTED_AUTHSERV_PLACEMENT },
-    spam: env.MAIL_SPAM,
     blocked: wordsOf(env.MAIL_BLOCKED_SENDERS),
     allowed: wordsOf(env.MAIL_ALLOWED_SENDERS),
     relays: wordsOf(env.MAIL_RELAYS),
+  };
+}
+
+/** @param terms of the mailbox that the mail came to; undefined when it was removed since */
+export function policyOf(
+  settings: SenderSettings,
+  terms?: { spamPolicy: SpamPolicy; trustedAuthservId: string | null },
+): SenderPolicy {
+  const { trust } = settings;
+  return {
+    ...settings,
+    trust: { ...trust, authservId: terms?.trustedAuthservId ?? trust.authservId },
+    spam: terms?.spamPolicy ?? 'take',
   };
 }
 
@@ -103,7 +119,7 @@ export function refusalOf(
 
 /** The header field by which the server calls it spam, if that counts. */
 export function spamSignOf(mail: ParsedMail, identity: string | null, policy: SenderPolicy): string | null {
-  return policy.spam === 'ignore' || isAllowed(identity, policy) ? null : spamSign(mail);
+  return isAllowed(identity, policy) ? null : spamSign(mail);
 }
 
 function isAllowed(identity: string | null, { allowed }: SenderPolicy): boolean {

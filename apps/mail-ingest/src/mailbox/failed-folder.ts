@@ -1,5 +1,5 @@
 /**
- * Quarantined mails are moved on from the folder Processed to Failed, so that whoever looks into the mailbox finds them.
+ * Quarantined mails are moved on from the folder for processed ones to that for failed ones, so that whoever looks into the mailbox finds them.
  * They are found by their Message-ID: those that have none of their own stay where they are.
  */
 import { failedMails, rememberFiled } from '../intake/inbox.js';
@@ -11,18 +11,18 @@ const MANY = 100;
 
 /**
  * Leaves another folder open than before when it did anything.
- * @param folder a folder's path, made when it is missing; null when the server does not let us
+ * @param folders their paths, made when they are missing; null when the server does not let us
  * @returns whether it did
  */
 export async function fileFailed(
   client: ImapFlow,
   sql: Sql,
   mailboxId: string,
-  folder: (name: string) => Promise<string | null>,
+  folders: { from: () => Promise<string | null>; to: () => Promise<string | null> },
 ): Promise<boolean> {
   const failed = await failedMails(sql, mailboxId, MANY);
   if (failed.length === 0) return false;
-  const [processed, target] = [await folder('Processed'), await folder('Failed')];
+  const [processed, target] = [await folders.from(), await folders.to()];
   if (processed === null || target === null) return false;
   await client.mailboxOpen(processed);
   for (const { messageId } of failed) {

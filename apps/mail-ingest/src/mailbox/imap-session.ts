@@ -6,23 +6,15 @@
  * Mails are named by UID, never by sequence number, and read with PEEK: reading leaves no trace on the server.
  */
 import { type Logger, pause } from '#platform';
-import { ImapFlow } from 'imapflow';
+import type { ImapFlow, SearchObject } from 'imapflow';
 import type pg from 'pg';
 import { Counter } from 'prom-client';
-import {
-  highestUid,
-  knownUids,
-  openMailbox,
-  type Place,
-  recordScan,
-  setUidValidity,
-  storeLarge,
-  storeOversize,
-  storeSmall,
-} from '../intake/inbox.js';
+import { highestUid, knownUids, storeLarge, storeOversize, storeSmall } from '../intake/inbox.js';
 import { inBatches, type Listed } from './batches.js';
 import { fileFailed } from './failed-folder.js';
-import type { MailboxSettings } from './mailbox-url.js';
+import { Folders } from './folders.js';
+import { folderMissing } from './imap-connection.js';
+import { type MailboxRow, openPlace, recordSuccess, recordUnfetched, type Start } from './mailbox.rows.js';
 
 /** Mails up to this size are fetched and committed together. */
 const SMALL_BYTES = 256 * 1024;
@@ -37,11 +29,19 @@ const LOOK_EVERY_MS = 150;
 /** A connection on which nothing happens for long is taken for lost. */
 const KEEP_ALIVE_MS = 60_000;
 const LOGOUT_LIMIT_MS = 2_000;
+const DAY_MS = 86_400_000;
+const CLOSED = new Error('the IMAP server closed the connection');
 
-const fetched = new Counter({ name: 'mail_fetched_total', help: 'Mails stored from IMAP' });
+export const fetched = new Counter({
+  name: 'mail_fetched_total',
+  help: 'Mails stored from IMAP',
+  labelNames: ['mailbox'],
+});
 
 export interface SessionOptions {
-  settings: MailboxSettings;
+  mailbox: MailboxRow;
+  /** Connects and logs in, unless the signal comes first. */
+  connect: (signal: AbortSignal) => Promise<ImapFlow>;
   pool: pg.Pool;
   log: Logger;
   batchSize: number;
@@ -54,12 +54,14 @@ export interface SessionOptions {
 }
 
 export class ImapSession {
-  private readonly client: ImapFlow;
+  private client!: ImapFlow;
+  private folders!: Folders;
   /** Aborts when the connection is gone, or when the session has to stop. */
   private readonly ended: AbortSignal;
   private readonly lost = new AbortController();
   private news = new AbortController();
-  private place!: Place;
+  private start!: Start;
+  private lookedBack = false;
   private lastMailAt = -Infinity;
   /** What went wrong during the present look through the folder, without ending it. */
   private problem: string | null = null;
@@ -68,23 +70,6 @@ export class ImapSession {
     private readonly options: SessionOptions,
     private readonly signal: AbortSignal,
   ) {
-    const { settings, maxBytes } = options;
-    this.client = new ImapFlow({
-      host: settings.host,
-      port: settings.port,
-      secure: settings.secure,
-      auth: { user: settings.user, pass: settings.password },
-      logger: false,
-      disableAutoIdle: true,
-      maxIdleTime: 9 * 60_000,
-      greetingTimeout: 15_000,
-      socketTimeout: 5 * 60_000,
-      maxLiteralSize: maxBytes + 1024 * 1024,
-    });
-    // both, and before connecting: a dropped connection may emit only `close`, and an unheard `error` ends the process
-    this.client.on('error', (error: Error) => this.lost.abort(error));
-    this.client.on('close', () => this.lost.abort(new Error('the IMAP server closed the connection')));
-    this.client.on('exists', () => this.news.abort('new mail'));
     this.ended = AbortSignal.any([signal, this.lost.signal]);
   }
 
@@ -93,54 +78,72 @@ export class ImapSession {
    * @param onScanned called after each look through the folder, with what went wrong
    * @throws Error when the connection is lost or refused
    */
-  async run(onScanned: (problem: string | null) => void): Promise<void> {
+  async run(onScanned: (problem: string | null) => Promise<void>): Promise<void> {
     try {
-      await this.client.connect();
+      this.watch(await this.options.connect(this.signal));
+      this.folders = new Folders(this.client);
       await this.open();
       while (!this.ended.aborted) {
         this.news = new AbortController();
         this.problem = null;
         await this.scan();
         if (this.ended.aborted) break;
-        await recordScan(this.options.pool, this.place.mailboxId, this.problem);
-        onScanned(this.problem);
+        if (this.problem === null) await recordSuccess(this.options.pool, this.start.mailboxId);
+        await onScanned(this.problem);
         await this.fileFailed();
         await this.idle();
       }
       if (!this.signal.aborted) throw this.lost.signal.reason;
     } finally {
-      const gone = new AbortController();
-      const leaving = this.client.usable ? this.client.logout().catch(() => {}) : Promise.resolve();
-      await Promise.race([leaving.finally(() => gone.abort()), pause(LOGOUT_LIMIT_MS, gone.signal)]);
-      this.client.close();
+      await this.leave();
     }
+  }
+
+  /** Both events: a dropped connection may emit only `close`. */
+  private watch(client: ImapFlow): void {
+    this.client = client;
+    client.on('error', (error: Error) => this.lost.abort(error));
+    client.on('close', () => this.lost.abort(CLOSED));
+    client.on('exists', () => this.news.abort('new mail'));
+    if (!client.usable) this.lost.abort(CLOSED);
+  }
+
+  private async leave(): Promise<void> {
+    if (!this.client) return;
+    const gone = new AbortController();
+    const leaving = this.client.usable ? this.client.logout().catch(() => {}) : Promise.resolve();
+    await Promise.race([leaving.finally(() => gone.abort('gone')), pause(LOGOUT_LIMIT_MS, gone.signal)]);
+    this.client.close();
   }
 
   private async open(): Promise<void> {
-    const { settings, pool, log } = this.options;
-    const { uidValidity } = await this.client.mailboxOpen(settings.folder, { readOnly: settings.mode === 'leave' });
-    const row = await openMailbox(pool, settings.address);
-    const present = String(uidValidity);
-    if (row.uidValidity !== null && row.uidValidity !== present) {
-      // mails that were taken under the old numbering are recognised by Message-ID and content
-      log.error({ mailbox: settings.address, before: row.uidValidity, now: present }, 'UIDVALIDITY has changed');
-    }
-    if (row.uidValidity !== present) await setUidValidity(pool, row.id, present);
-    this.place = { mailboxId: row.id, uidValidity: present };
+    const { mailbox, pool, log } = this.options;
+    const { uidValidity, uidNext } = await this.openInbox();
+    this.start = await openPlace(pool, mailbox.id, { uidValidity: String(uidValidity), uidNext });
+    const { uidValidityBefore: before, uidValidity: now } = this.start;
+    // mails that were taken under the old numbering are recognised by Message-ID and content
+    if (before !== null && before !== now)
+      log.error({ mailbox: mailbox.address, before, now }, 'UIDVALIDITY has changed');
+  }
+
+  private async openInbox(): Promise<{ uidValidity: bigint; uidNext: number }> {
+    const { inboxFolder, mode } = this.options.mailbox;
+    const path = await this.folders.find(inboxFolder);
+    if (path === null) throw folderMissing(inboxFolder);
+    return this.client.mailboxOpen(path, { readOnly: mode === 'leave' });
   }
 
   private async fileFailed(): Promise<void> {
-    if (this.options.settings.mode !== 'move' || !this.mayMove()) return;
-    const { pool } = this.options;
-    const filed = await fileFailed(this.client, pool, this.place.mailboxId, (name) => this.folder(name));
+    const { pool, mailbox } = this.options;
+    if (mailbox.mode !== 'move' || !this.mayMove()) return;
+    const { processedFolder: from, failedFolder: to } = mailbox;
+    const filed = await fileFailed(this.client, pool, mailbox.id, {
+      from: () => this.folder(from),
+      to: () => this.folder(to),
+    });
     if (!filed) return;
     await this.open();
-    this.news.abort(); // of mail that came meanwhile nobody has told us
-  }
-
-  /** Without UIDPLUS the fallback for MOVE would remove what others have marked as deleted, too. */
-  private mayMove(): boolean {
-    return this.client.capabilities.has('MOVE') || this.client.capabilities.has('UIDPLUS');
+    this.news.abort('unheard'); // of mail that came meanwhile nobody has told us
   }
 
   /** Waits for the server's word of new mail, but not longer than the scan interval. */
@@ -166,30 +169,59 @@ export class ImapSession {
   }
 
   private async scan(): Promise<void> {
-    const { mode, folder } = this.options.settings;
-    const { mailbox } = this.client;
-    if (mailbox && String(mailbox.uidValidity) !== this.place.uidValidity)
-      throw new Error(`${folder} was numbered anew`);
-    const from = mode === 'move' ? 1 : Math.max(1, (await highestUid(this.options.pool, this.place)) - UID_OVERLAP);
-    const found = await this.client.search({ uid: `${from}:*` }, { uid: true });
-    if (!found) throw new Error(`the server does not list ${folder}`);
-    const uids = found.toSorted((a, b) => a - b);
+    const { pool } = this.options;
+    const { mailbox: folder } = this.client;
+    if (folder && String(folder.uidValidity) !== this.start.uidValidity) throw new Error('the inbox was numbered anew');
+    const uids = await this.listed();
     for (let start = 0; start < uids.length && !this.ended.aborted; start += SIZES_AT_ONCE) {
+      if (uids.length > SIZES_AT_ONCE) await recordUnfetched(pool, this.start.mailboxId, uids.length - start);
       const part = uids.slice(start, start + SIZES_AT_ONCE);
-      const known = await knownUids(this.options.pool, this.place, part);
+      const known = await knownUids(pool, this.start, part);
       await this.acknowledge(part.filter((uid) => known.get(uid)?.oversize === false));
       await this.acknowledge(
         part.filter((uid) => known.get(uid)?.oversize),
-        'Oversize',
+        { oversize: true },
       );
       await this.take(part.filter((uid) => !known.has(uid)));
     }
   }
 
+  /** The UIDs that may have to be taken or acknowledged, in order. */
+  private async listed(): Promise<number[]> {
+    const { firstUid } = this.start;
+    const from = this.options.mailbox.mode === 'move' ? firstUid : await this.unseenFrom();
+    const recent = await this.search({ uid: `${from}:*` });
+    // a range that ends in * has the last mail in it in any case
+    const uids = recent.filter((uid) => uid >= from);
+    return [...(await this.earlier()), ...uids].sort((a, b) => a - b);
+  }
+
+  private async unseenFrom(): Promise<number> {
+    return Math.max(this.start.firstUid, (await highestUid(this.options.pool, this.start)) - UID_OVERLAP);
+  }
+
+  /** Mails that were there before, and that are taken by the time when the server received them. Once a session. */
+  private async earlier(): Promise<number[]> {
+    const { firstUid, takenSince } = this.start;
+    if (this.lookedBack || takenSince === null || firstUid <= 1) return [];
+    this.lookedBack = true;
+    const range = { uid: `1:${firstUid - 1}`, since: new Date(takenSince.getTime() - DAY_MS) }; // the server has its own days
+    return (await this.search(range)).filter((uid) => uid < firstUid);
+  }
+
+  private async search(query: SearchObject): Promise<number[]> {
+    const found = await this.client.search(query, { uid: true });
+    if (!found) throw new Error('the server does not list the inbox');
+    return found;
+  }
+
   private async take(uids: number[]): Promise<void> {
     if (uids.length === 0) return;
+    const { firstUid, takenSince } = this.start;
     const listed: Listed[] = [];
-    for await (const { uid, size } of this.client.fetch(uids.join(','), { size: true }, { uid: true })) {
+    const asked = { size: true, internalDate: true };
+    for await (const { uid, size, internalDate } of this.client.fetch(uids.join(','), asked, { uid: true })) {
+      if (uid < firstUid && (takenSince === null || dateOf(internalDate) < takenSince)) continue;
       listed.push({ uid, size: size ?? this.options.maxBytes });
     }
     listed.sort((a, b) => a.uid - b.uid);
@@ -229,7 +261,7 @@ export class ImapSession {
     }
     if (mails.length === 0) return;
     mails.sort((a, b) => a.uid - b.uid);
-    const blobs = await storeSmall(this.options.pool, this.place, mails);
+    const blobs = await storeSmall(this.options.pool, this.start, mails);
     this.stored(mails.length, new Map(blobs.map(({ sha256 }, index) => [sha256, mails[index]!.source])));
     await this.acknowledge(mails.map((mail) => mail.uid));
   }
@@ -242,7 +274,7 @@ export class ImapSession {
     const cut = () => content.destroy(new Error('cut off in the middle of a mail'));
     this.ended.addEventListener('abort', cut, { once: true });
     try {
-      await storeLarge(this.options.pool, this.place, {
+      await storeLarge(this.options.pool, this.start, {
         uid,
         internalDate: dateOf(message.internalDate),
         source: content as AsyncIterable<Buffer>,
@@ -257,61 +289,81 @@ export class ImapSession {
   private async takeHeaders({ uid, size }: Listed): Promise<void> {
     const message = await this.client.fetchOne(String(uid), { headers: true, internalDate: true }, { uid: true });
     if (!message) return;
-    const { maxBytes, settings } = this.options;
-    const where = settings.mode === 'move' ? 'the folder Oversize' : settings.folder;
-    const error = `the mail has ${size} bytes, the limit is ${maxBytes}; it is in ${where} of ${settings.address}`;
+    const { maxBytes, mailbox } = this.options;
+    const where = mailbox.mode === 'move' ? `the folder ${mailbox.oversizeFolder}` : mailbox.inboxFolder;
+    const error = `the mail has ${size} bytes, the limit is ${maxBytes}; it is in ${where} of ${mailbox.address}`;
     const headers = message.headers ?? Buffer.alloc(0);
     const internalDate = dateOf(message.internalDate);
-    await storeOversize(this.options.pool, this.place, { uid, internalDate, headers, error });
-    await this.acknowledge([uid], 'Oversize');
+    await storeOversize(this.options.pool, this.start, { uid, internalDate, headers, error });
+    await this.acknowledge([uid], { oversize: true });
   }
 
   private stored(mails: number, raw = new Map<string, Buffer>()): void {
-    fetched.inc(mails);
+    fetched.inc({ mailbox: this.options.mailbox.address }, mails);
     this.lastMailAt = performance.now();
     this.options.onStored(raw);
   }
 
   /** Tells the server that the mails are safe with us. A refusal is reported, and tried again at the next look. */
-  private async acknowledge(uids: number[], folder = 'Processed'): Promise<void> {
-    const { mode } = this.options.settings;
+  private async acknowledge(uids: number[], { oversize } = { oversize: false }): Promise<void> {
+    const { mode, processedFolder, oversizeFolder } = this.options.mailbox;
     if (uids.length === 0 || mode === 'leave') return;
-    if (mode === 'flag') await this.flag(uids);
-    else await this.move(uids, folder);
+    if (mode === 'flag' || !this.mayMove()) await this.flag(uids);
+    else await this.move(uids, oversize ? oversizeFolder : processedFolder);
   }
 
-  /** Marks mails that stay in their folder. */
-  private async flag(uids: number[]): Promise<void> {
+  /** Marks mails that stay in their folder. @returns those that were not marked before */
+  private async flag(uids: number[]): Promise<number[]> {
     const accepted = this.client.mailbox ? this.client.mailbox.permanentFlags : undefined;
     // a server without keywords of our own has at least this one
     const flag = !accepted || accepted.has('\\*') || accepted.has(FLAG) ? FLAG : '\\Flagged';
     const unmarked = flag === FLAG ? { unKeyword: FLAG } : { flagged: false };
     const open = (await this.client.search({ uid: uids.join(','), ...unmarked }, { uid: true })) || [];
-    if (open.length === 0) return;
+    if (open.length === 0) return [];
     const done = await this.client.messageFlagsAdd(open.join(','), [flag], { uid: true });
-    if (!done) this.problem = `mails of ${this.options.settings.address} could not be flagged`;
+    if (!done) this.problem = 'mails could not be flagged';
+    return done ? open : [];
   }
 
   private async move(uids: number[], name: string): Promise<void> {
-    if (!this.mayMove()) return this.flag(uids);
     const path = await this.folder(name);
-    const moved = path !== null && (await this.client.messageMove(uids.join(','), path, { uid: true }));
-    if (!moved) this.problem = `mails of ${this.options.settings.address} could not be moved to ${path ?? name}`;
+    if (path === null) {
+      this.problem = `mails could not be moved: there is no folder ${name}`;
+    } else if (this.client.capabilities.has('MOVE')) {
+      const moved = await this.client.messageMove(uids.join(','), path, { uid: true });
+      if (!moved) this.problem = `mails could not be moved to ${path}`;
+    } else {
+      await this.copyAndRemove(uids, path);
+    }
   }
 
-  private readonly folders = new Map<string, string>();
+  /**
+   * What MOVE does, in steps that may be cut off. A mail is marked first, and only one that was not is copied: so it is
+   * never copied again, not even when its removal fails each time; then it stays in the inbox as well, marked.
+   */
+  private async copyAndRemove(uids: number[], path: string): Promise<void> {
+    const fresh = (await this.flag(uids)).join(',');
+    if (fresh === '') return;
+    if (!(await this.client.messageCopy(fresh, path, { uid: true }))) {
+      this.problem = `mails could not be copied to ${path}`;
+      if (this.client.usable) await this.client.messageFlagsRemove(fresh, [FLAG], { uid: true });
+    } else if (!(await this.client.messageDelete(fresh, { uid: true }))) {
+      this.problem = `mails were copied to ${path}, but could not be removed`;
+    }
+  }
 
-  /** The folder's path under the server's namespace, made when it is missing; null when the server does not let us. */
+  /** Without UIDPLUS a removal would remove what others have marked as deleted, too. */
+  private mayMove(): boolean {
+    return this.client.capabilities.has('MOVE') || this.client.capabilities.has('UIDPLUS');
+  }
+
+  /** The folder's path, made when it is missing; null when the server does not let us. */
   private async folder(name: string): Promise<string | null> {
-    const known = this.folders.get(name);
-    if (known) return known;
     try {
-      const { path } = await this.client.mailboxCreate(name);
-      this.folders.set(name, path);
-      return path;
+      return await this.folders.findOrMake(name);
     } catch (error) {
       if (this.ended.aborted) throw error;
-      this.options.log.error({ err: error, folder: name }, 'folder not made');
+      this.options.log.error({ mailbox: this.options.mailbox.address, folder: name }, 'folder not made');
       return null;
     }
   }

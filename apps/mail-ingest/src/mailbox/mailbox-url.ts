@@ -1,28 +1,26 @@
 /** A mailbox as one URL, in the manner of RFC 5092: `imaps://user:password@host:993/INBOX?address=…&mode=…`. */
+import { MAILBOX_MODES, type MailboxMode, type TlsMode } from '#contracts';
+import { hostOf, portOf } from './mailbox.settings.js';
 
-/**
- * What happens to a mail on the server once it is safe with us: move it to the folder Processed, set a flag and leave
- * it where it is, or do not touch it.
- */
-export const MODES = ['move', 'flag', 'leave'] as const;
-export type Mode = (typeof MODES)[number];
+const SETTINGS = ['address', 'mode', 'import'];
+const IMPORTS = ['all', 'none'] as const;
 
-const SETTINGS = ['address', 'mode'];
-
-export interface MailboxSettings {
+export interface MailboxUrl {
   /** The support address whose mail arrives here, lower case. */
   address: string;
   host: string;
   port: number;
-  /** TLS from the first byte; otherwise STARTTLS when the server offers it. */
-  secure: boolean;
+  /** `imaps:` is TLS from the first byte, `imap:` STARTTLS when the server offers it. */
+  tls: TlsMode;
   user: string;
   password: string;
   folder: string;
-  mode: Mode;
+  mode: MailboxMode;
+  /** Undefined when the URL does not say. */
+  importExisting: (typeof IMPORTS)[number] | undefined;
 }
 
-export function parseMailboxUrls(urls: string): MailboxSettings[] {
+export function parseMailboxUrls(urls: string): MailboxUrl[] {
   return split(urls).map((url) => {
     const parsed = parseOne(url);
     if (typeof parsed === 'string') throw new Error(parsed);
@@ -32,9 +30,7 @@ export function parseMailboxUrls(urls: string): MailboxSettings[] {
 
 /** What is wrong, one sentence each, counting from 1; a URL holds a password and is never repeated. */
 export function mailboxUrlErrors(urls: string): string[] {
-  const given = split(urls);
-  if (given.length === 0) return ['must name at least one mailbox, e.g. imaps://user:password@host/INBOX'];
-  const parsed = given.map(parseOne);
+  const parsed = split(urls).map(parseOne);
   const errors = parsed.flatMap((one, index) => (typeof one === 'string' ? [`mailbox ${index + 1}: ${one}`] : []));
   const addresses = parsed.flatMap((one) => (typeof one === 'string' ? [] : [one.address]));
   const repeated = addresses.filter((address, index) => addresses.indexOf(address) !== index);
@@ -45,7 +41,7 @@ function split(urls: string): string[] {
   return urls.split(/\s+/).filter((url) => url !== '');
 }
 
-function parseOne(text: string): MailboxSettings | string {
+function parseOne(text: string): MailboxUrl | string {
   if (!URL.canParse(text)) return 'is not a URL';
   const url = new URL(text);
   if (url.protocol !== 'imap:' && url.protocol !== 'imaps:') return 'must begin with imap:// or imaps://';
@@ -58,11 +54,18 @@ function parseOne(text: string): MailboxSettings | string {
   if (!/^[^@\s]+@[^@\s]+$/.test(address)) return 'needs ?address=, because the user is no address';
   const unknown = [...url.searchParams.keys()].find((name) => !SETTINGS.includes(name));
   if (unknown !== undefined) return `does not know "${unknown}", only ${SETTINGS.join(', ')}`;
-  const mode = url.searchParams.get('mode') ?? 'move';
-  if (!MODES.includes(mode as Mode)) return `mode must be one of ${MODES.join(', ')}`;
-  const secure = url.protocol === 'imaps:';
-  const port = Number(url.port || (secure ? 993 : 143));
-  return { address, host: url.hostname, port, secure, user, password, folder: folder || 'INBOX', mode: mode as Mode };
+  const mode = choice(url, 'mode', MAILBOX_MODES) ?? 'move';
+  if (mode === 'unknown') return `mode must be one of ${MAILBOX_MODES.join(', ')}`;
+  const importExisting = choice(url, 'import', IMPORTS);
+  if (importExisting === 'unknown') return `import must be one of ${IMPORTS.join(', ')}`;
+  const tls = url.protocol === 'imaps:' ? 'implicit' : 'starttls_if_offered';
+  const port = Number(url.port || portOf(tls));
+  return { address, host: hostOf(url), port, tls, user, password, folder: folder || 'INBOX', mode, importExisting };
+}
+
+function choice<T extends string>(url: URL, name: string, values: readonly T[]): T | 'unknown' | undefined {
+  const given = url.searchParams.get(name);
+  return given === null ? undefined : (values.find((value) => value === given) ?? 'unknown');
 }
 
 function decodeAll(parts: string[]): string[] | null {

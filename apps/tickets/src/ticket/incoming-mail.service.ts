@@ -149,7 +149,7 @@ export class IncomingMailService {
       name: mail.from.name || sender?.name || mail.from.email || 'Unknown sender',
       email: mail.from.email,
     };
-    const organisationId = sender?.organisationId ?? null;
+    const organisationId = sender?.organisationId ?? batch.knownOrganisation(mail.defaultOrganisationId);
     const writer = await this.open(em, batch, mail, { reporter, organisationId, subject: mail.subject }, place);
     const author: AuthorView = { personId: reporter.personId, name: reporter.name, email: reporter.email };
     // a first mail is shown whole: what it quotes or forwards is the request
@@ -169,7 +169,8 @@ export class IncomingMailService {
     { sender, request }: { sender: DirectoryPerson; request: Request },
     place: Place,
   ): Promise<Ticket> {
-    const { reporter, organisationId } = batch.authorOf(request);
+    const { reporter, ...known } = batch.authorOf(request);
+    const organisationId = known.organisationId ?? batch.knownOrganisation(mail.defaultOrganisationId);
     const subject = baseSubject(request.subject ?? mail.subject) || mail.subject;
     const writer = await this.open(em, batch, mail, { reporter, organisationId, subject }, place);
     const { row } = writer;

@@ -62,6 +62,7 @@ export class Batch {
         ...senders.map((sender) => sender.organisation_id),
         ...rows.map((row) => row.organisationId),
         ...byDomain.values(),
+        ...mails.map((mail) => mail.defaultOrganisationId ?? null),
       ],
       infrastructures: rows.map((row) => row.infrastructureId),
       tickets: rows.map((row) => row.id),
@@ -172,6 +173,11 @@ export class Batch {
 
   private participantsOf(row: Ticket): readonly Participant[] {
     return this.surroundings.participants.get(row.id) ?? [];
+  }
+
+  /** A setting of another service may name one that is not there. */
+  knownOrganisation(organisationId: string | null | undefined): string | null {
+    return organisationId != null && this.surroundings.organisations.has(organisationId) ? organisationId : null;
   }
 
   onlyInfrastructureOf(organisationId: string | null): string | null {

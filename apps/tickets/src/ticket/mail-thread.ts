@@ -34,7 +34,7 @@ export interface Rights {
 /** Who may write on a ticket may write on what it is merged into. */
 export function mayAppend(mail: IncomingMail, sender: DirectoryPerson, candidate: Candidate, rights: Rights): boolean {
   const { named, row, carrier } = candidate;
-  if (!sender.active || named.mailbox.toLowerCase() !== mail.mailbox.toLowerCase()) return false;
+  if (!sender.active || !cameToMailboxOf(named, mail)) return false;
   const concerns = [row, named].some((one) => isReporter(sender, one) || rights.follows(sender, one));
   if (carrier === 'forwarded-id') return false;
   if (carrier === 'reply-address') return true;
@@ -43,6 +43,11 @@ export function mayAppend(mail: IncomingMail, sender: DirectoryPerson, candidate
     return concerns && sender.kind === 'customer' && hasSubjectOf(mail, candidate);
   }
   return (concerns || [row, named].some((one) => rights.maySee(sender, one))) && sameMatter(mail, candidate);
+}
+
+function cameToMailboxOf({ mailbox }: Ticket, mail: IncomingMail): boolean {
+  const addresses = [mail.mailbox, ...(mail.mailboxAliases ?? [])];
+  return addresses.some((address) => address.toLowerCase() === mailbox.toLowerCase());
 }
 
 /** A conversation goes on, or begins anew under an old one's References (RFC 8621 §3). A machine begins none. */
