@@ -1,6 +1,17 @@
 import { parseEnv, ServiceEnv } from '#platform';
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsInt, IsString, Matches, Max, Min, MinLength, registerDecorator } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  Min,
+  MinLength,
+  registerDecorator,
+} from 'class-validator';
 import { mailboxUrlErrors } from './mailbox/mailbox-url.js';
 
 /** One sentence for each wrong URL; the URLs hold passwords and are never repeated. */
@@ -100,6 +111,33 @@ export class MailIngestEnv extends ServiceEnv {
   @Min(64)
   @Max(4_096)
   MAIL_PARSE_HEAP_MB: number = 256;
+
+  /**
+   * The authserv-id (RFC 8601) under which the mailboxes' server writes Authentication-Results, e.g. `mx.example.net`, for
+   * mailboxes that do not say another. Without it, no sender is ever verified.
+   */
+  @IsOptional()
+  @Matches(/^[\x21-\x7e]{1,255}$/, { message: 'must be the first word of the server’s Authentication-Results' })
+  TRUSTED_AUTHSERV_ID?: string;
+
+  /**
+   * Where that server writes its results: `above` its own Received field or `below` it. Below is only safe with a server that
+   * removes fields that come in under its name.
+   */
+  @IsIn(['above', 'below'])
+  TRUSTED_AUTHSERV_PLACEMENT: 'above' | 'below' = 'above';
+
+  /** Addresses and domains (with what is below them) whose mail is rejected, separated by blanks. */
+  @IsString()
+  MAIL_BLOCKED_SENDERS: string = '';
+
+  /** Addresses and domains whose mail is neither blocked nor taken for spam. */
+  @IsString()
+  MAIL_ALLOWED_SENDERS: string = '';
+
+  /** Addresses and domains that write for others, such as contact forms: who is in Reply-To is their mails' author. */
+  @IsString()
+  MAIL_RELAYS: string = '';
 
   /** Longest time to take one mail apart. */
   @IsInt()

@@ -46,6 +46,60 @@ export class MailSender {
   email: string | null;
 }
 
+/** Somebody else's mail that this one passes on: a claim of whoever passes it on. */
+export class ForwardedMail {
+  /** Who wrote it; null unless there is exactly one who can be answered and is not us. */
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => MailSender)
+  from: MailSender | null;
+
+  @IsOptional()
+  @IsString()
+  subject: string | null;
+
+  /** What the forwarder wrote above; '' when nothing. */
+  @IsString()
+  comment: string;
+
+  /** The original's text; '' when it could not be read. */
+  @IsString()
+  text: string;
+
+  /** Message-IDs of mails that are enclosed whole. */
+  @IsArray()
+  @ArrayMaxSize(20)
+  @IsString({ each: true })
+  messageIds: string[];
+}
+
+export const THREAD_CARRIERS = ['reply-address', 'message-id', 'subject-tag'] as const;
+export type ThreadCarrier = (typeof THREAD_CARRIERS)[number];
+
+/** What in a mail names a ticket. It gives no right to write there. */
+export class ThreadClaim {
+  @IsInt()
+  ticketNumber: number;
+
+  /**
+   * reply-address: signed and given to exactly this sender. message-id: signed and known to who has seen the mail that is
+   * answered. subject-tag: not signed, anybody can write it.
+   */
+  @IsIn(THREAD_CARRIERS)
+  carrier: ThreadCarrier;
+
+  /** The mail answers what the claim names; otherwise only its References name it. */
+  @IsBoolean()
+  direct: boolean;
+}
+
+export const SENDER_VERIFICATIONS = ['verified', 'unverified', 'failed'] as const;
+/**
+ * What the receiving mail server found out: the domain in From is responsible for the mail, nobody knows, or the domain
+ * denies it (DMARC).
+ */
+export type SenderVerification = (typeof SENDER_VERIFICATIONS)[number];
+
 /** One mail as mail-ingest understood it, offered to become a ticket or part of one. Bytes stay in the blob store. */
 export class IncomingMail {
   /** The inbound row's id: accepting the same id again gives the same answer and changes nothing. */
@@ -55,6 +109,12 @@ export class IncomingMail {
   /** The support address whose mailbox it came to. */
   @IsString()
   mailbox: string;
+
+  /** Other addresses whose mail comes to the same mailbox. */
+  @IsOptional()
+  @IsArray()
+  @IsString({ each: true })
+  mailboxAliases?: string[];
 
   @ValidateNested()
   @Type(() => MailSender)
@@ -88,10 +148,56 @@ export class IncomingMail {
   @IsString({ each: true })
   referencedIds: string[];
 
+  /** How many of `referencedIds`, from the first on, In-Reply-To names. Without it, all of them. */
+  @IsOptional()
+  @IsInt()
+  repliedTo?: number;
+
+  /** The Message-ID with which the conversation began; null when this mail began it, or one of ours did. */
+  @IsOptional()
+  @IsString()
+  threadRoot?: string | null;
+
   /** The ticket that a verified signature (reply address or Message-ID) names. */
   @IsOptional()
   @IsInt()
   signedTicketNumber: number | null;
+
+  /** All that names a ticket, best first. Without it, `signedTicketNumber` alone. */
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(20)
+  @ValidateNested({ each: true })
+  @Type(() => ThreadClaim)
+  threadClaims?: ThreadClaim[];
+
+  /**
+   * From is one plain address that its domain does not deny. Otherwise it is only shown: whoever it names has no rights by
+   * this mail. Without it, true.
+   */
+  @IsOptional()
+  @IsBoolean()
+  senderIdentified?: boolean;
+
+  /** Employees have their powers by mail only when verified. Without it, unverified. */
+  @IsOptional()
+  @IsIn(SENDER_VERIFICATIONS)
+  senderVerification?: SenderVerification;
+
+  /** Where the sender wants answers, when that is another address; only shown. */
+  @IsOptional()
+  @IsString()
+  replyTo?: string | null;
+
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => ForwardedMail)
+  forwarded?: ForwardedMail | null;
+
+  /** The header field by which the receiving server calls it spam; null when none does. */
+  @IsOptional()
+  @IsString()
+  spam?: string | null;
 
   /** Machine mail: it never changes a state or a clock. */
   @IsBoolean()
@@ -142,7 +248,11 @@ export class AcceptedMail {
   @IsInt()
   ticketNumber: number;
 
-  /** Which rule found the ticket: signed, stored-id, or new. */
+  /**
+   * What found the ticket: reply-address, message-id, stored-id, thread-root, subject-tag; `:references` behind it when only
+   * References named it. With `follow-up:` before it, a ticket was found but is not written on; new when none was found, forwarded when
+   * an employee passed it on.
+   */
   @IsString()
   rule: string;
 }

@@ -37,6 +37,7 @@ import {
 } from 'class-validator';
 import { FieldError, rpc } from './contract.js';
 import { Reference } from './directory.message.js';
+import { SENDER_VERIFICATIONS, type SenderVerification } from './mail.message.js';
 
 /** Longest text of one message, note or comment, in UTF-16 code units. */
 export const MAX_TEXT_LENGTH = 500_000;
@@ -772,6 +773,22 @@ export class TimelineEntryView {
   /** A raw mail can be downloaded (employees only). */
   @IsBoolean()
   hasRawMail: boolean;
+
+  /**
+   * Of what came by mail, whether the receiving server vouches for the sender (DMARC, or an aligned signature or SPF):
+   * verified, unverified when it cannot say, failed when the sender's domain denies it. Null otherwise and for customers.
+   */
+  @IsOptional()
+  @IsIn(SENDER_VERIFICATIONS)
+  senderVerification: SenderVerification | null;
+
+  /**
+   * Where the mail's sender wants answers, when that is another address. Answers go to the reporter all the same: a forged
+   * mail could have them sent anywhere. Null for customers.
+   */
+  @IsOptional()
+  @IsString()
+  replyTo: string | null;
 }
 
 export class GetTimeline {

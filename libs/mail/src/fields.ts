@@ -9,6 +9,7 @@ import {
   type MailWarning,
   type ParsedMail,
 } from './mail.js';
+import { SPAM_FIELDS } from './spam.js';
 
 export const LOOP_HEADER = 'X-Helpdesk-Loop';
 export const TICKET_HEADER = 'X-Helpdesk-Ticket';
@@ -35,6 +36,9 @@ const AUTO_REPLY_HEADERS = [
   'x-ms-exchange-inbox-rules-loop',
   'feedback-id',
 ];
+
+const TRACE_FIELDS = new Set(['received', 'authentication-results', ...SPAM_FIELDS]);
+const MAX_TRACE_FIELDS = 200;
 
 const DELIVERED_TO = ['delivered-to', 'x-original-to', 'envelope-to', 'x-envelope-to', 'x-delivered-to'];
 
@@ -67,6 +71,7 @@ export function readFields(headers: HeaderFields, limits: MailLimits): MailField
     subject: headers.text('subject') || '(no subject)',
     date,
     automatic: readSigns(headers),
+    trace: headers.list.filter(({ name }) => TRACE_FIELDS.has(name)).slice(0, MAX_TRACE_FIELDS),
     warnings: [...new Set(warnings)],
   };
 }

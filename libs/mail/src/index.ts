@@ -1,4 +1,6 @@
 export * from './addresses.js';
+export * from './authentication.js';
+export * from './base-subject.js';
 export * from './bounce.js';
 export { BOUNCE_KINDS, type BounceKind } from './bounce-kind.js';
 export * from './classify.js';
@@ -10,6 +12,7 @@ export * from './mail.js';
 export * from './parse.js';
 export * from './reply-token.js';
 export * from './sanitise.js';
+export { isListed, spamSign } from './spam.js';
 export * from './thread.js';
 export * from './trim.js';
 export { cleanLine, cleanName, cleanText, cutText } from './charset.js';

@@ -63,6 +63,14 @@ export type MailWarning =
   | 'html-too-deep'
   | 'unreadable';
 
+/** A field that a server on the way wrote, or says to have written. */
+export interface TraceField {
+  /** In lower case. */
+  name: string;
+  /** Raw: unfolded bytes, one character each. */
+  value: string;
+}
+
 /** Header-derived facts: all that there is of an unreadable mail. */
 export interface MailFields {
   /** The mail's own Message-ID without angle brackets. */
@@ -85,6 +93,8 @@ export interface MailFields {
   /** The sender's clock, ISO 8601; null when missing or unreadable. Order by receipt, not by this. */
   date: string | null;
   automatic: AutomaticSigns;
+  /** Received, Authentication-Results and what spam filters write, topmost (youngest) first. */
+  trace: TraceField[];
   warnings: MailWarning[];
 }
 

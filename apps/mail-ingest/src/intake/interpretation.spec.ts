@@ -2,12 +2,21 @@ import { mailSigner, parseMail, type ParsedMail } from '#mail';
 import fc from 'fast-check';
 import { Readable } from 'node:stream';
 import { inMessages, interpret, type Interpretation } from './interpretation.js';
+import { policyOf, type SenderPolicy } from './sender-policy.js';
 
 const signer = mailSigner('a key of the tests that is long enough');
-const own = { addresses: ['support@helpdesk.test'], loopToken: 'loop', signer };
+const ourselves = { addresses: ['support@helpdesk.test'], loopToken: 'loop', signer };
+const policy: SenderPolicy = {
+  trust: { authservId: 'mx.helpdesk.test', placement: 'above' },
+  spam: 'take',
+  blocked: ['evil.test', 'eve@mixed.test'],
+  allowed: ['good.evil.test'],
+  relays: ['forms@helpdesk.test'],
+};
 const received = {
   inboundId: '0190d3a0-0000-7000-8000-000000000001',
   mailbox: 'support@helpdesk.test',
+  aliases: ['help@helpdesk.test'],
   rawSha256: 'a'.repeat(64),
   rawSize: 1,
   receivedAt: new Date('2026-03-01T10:00:00Z'),
@@ -28,7 +37,7 @@ async function parsed(headers: Record<string, string>, body = 'Hello'): Promise<
 }
 
 async function interpreted(headers: Record<string, string>, body?: string): Promise<Interpretation> {
-  return interpret(await parsed(headers, body), 'id@customer.test', received, own);
+  return interpret(await parsed(headers, body), 'id@customer.test', received, ourselves, policy);
 }
 
 function offerOf(interpretation: Interpretation) {
@@ -105,10 +114,156 @@ describe('what a mail means', () => {
   });
 });
 
+/** The fields of a server that took the mail in from outside and says what it found. */
+function vouched(results: string) {
+  return {
+    'Authentication-Results': `mx.helpdesk.test; ${results}`,
+    Received:
+      'from mail.customer.test (mail.customer.test [198.51.100.7]) by mx.helpdesk.test (Postfix) with ESMTPS id 1',
+  };
+}
+
+describe('who wrote a mail', () => {
+  it('is what From says, verified when the receiving server vouches for it', async () => {
+    expect(offerOf(await interpreted(human))).toMatchObject({
+      senderIdentified: true,
+      senderVerification: 'unverified',
+      threadClaims: [],
+      threadRoot: null,
+      repliedTo: 0,
+      spam: null,
+    });
+    const passed = { ...vouched('dmarc=pass header.from=customer.test'), ...human };
+    expect(offerOf(await interpreted(passed)).senderVerification).toBe('verified');
+  });
+
+  it('is nobody with rights or answers when its domain denies it, or From names two, or encodes an address', async () => {
+    const reply = { To: signer.replyAddress('support@helpdesk.test', 7, 'mara@customer.test') };
+    for (const headers of [
+      { ...vouched('dmarc=fail header.from=customer.test'), ...human, ...reply },
+      { ...human, ...reply, From: 'mara@customer.test, eve@elsewhere.test' },
+      { ...human, ...reply, From: '=?utf-8?Q?mara?=@customer.test' },
+    ]) {
+      expect(offerOf(await interpreted(headers))).toMatchObject({
+        senderIdentified: false,
+        mayAutoReply: false,
+        signedTicketNumber: null,
+        threadClaims: [],
+      });
+    }
+    const denied = offerOf(await interpreted({ ...vouched('dmarc=fail'), ...human }));
+    expect(denied).toMatchObject({ senderVerification: 'failed', from: { email: 'mara@customer.test' } });
+  });
+
+  it('is who is in Reply-To of a relay, whom it does not vouch for; elsewhere Reply-To is only shown', async () => {
+    const form = { ...human, From: 'Web form <forms@helpdesk.test>', 'Reply-To': 'Mara <mara@customer.test>' };
+    const relayed = { ...vouched('dmarc=pass header.from=helpdesk.test'), ...form };
+    expect(offerOf(await interpreted(relayed))).toMatchObject({
+      from: { name: 'Mara', email: 'mara@customer.test' },
+      senderIdentified: true,
+      senderVerification: 'unverified',
+      replyTo: null,
+    });
+    const other = offerOf(await interpreted({ ...human, 'Reply-To': 'eve@elsewhere.test' }));
+    expect(other).toMatchObject({ from: { email: 'mara@customer.test' }, replyTo: 'eve@elsewhere.test' });
+  });
+
+  it('is us when the mailbox writes to itself, but not when another writes as it', async () => {
+    const own = { ...human, From: 'Support <Support@helpdesk.test>' };
+    const itself = interpret(await parsed(own), 'x@helpdesk.test', received, ourselves, policy);
+    expect(itself).toMatchObject({ disposition: 'own_mail', rule: 'own-address' });
+    const other = interpret(await parsed(own), 'x@elsewhere.test', received, ourselves, policy);
+    expect(offerOf(other)).toMatchObject({ automatic: true });
+    const released = interpret(
+      await parsed(own),
+      'x@helpdesk.test',
+      { ...received, released: true },
+      ourselves,
+      policy,
+    );
+    expect(offerOf(released)).toMatchObject({ subject: 'Help' });
+  });
+});
+
+describe('a mail that passes another on', () => {
+  const forwarded = (author: string) =>
+    lines(
+      'Please look at it.',
+      '',
+      '---------- Forwarded message ---------',
+      `From: ${author}`,
+      'Date: Mon, 23 Nov 2026 at 10:00',
+      'Subject: Line down',
+      'To: <erik@helpdesk.test>',
+      '',
+      'No light.',
+    );
+  const lines = (...text: string[]) => text.join('\r\n');
+
+  it('says whose request it is and what the forwarder said', async () => {
+    const headers = { ...human, From: 'erik@helpdesk.test', Subject: 'Fwd: Line down' };
+    const offer = offerOf(await interpreted(headers, forwarded('Petra <petra@customer.test>')));
+    expect(offer.forwarded).toEqual({
+      from: { name: 'Petra', email: 'petra@customer.test' },
+      subject: 'Line down',
+      comment: 'Please look at it.',
+      text: 'No light.',
+      messageIds: [],
+    });
+  });
+
+  it('has no other author when it is one of ours', async () => {
+    const headers = { ...human, From: 'erik@helpdesk.test', Subject: 'Fwd: [#1042] Line down' };
+    const offer = offerOf(await interpreted(headers, forwarded('Support <support@helpdesk.test>')));
+    expect(offer.forwarded).toMatchObject({ from: null });
+  });
+});
+
+it("a mailbox's own settings go before those of all", () => {
+  const { spam: _, ...settings } = policy;
+  expect(policyOf(settings, { spamPolicy: 'quarantine', trustedAuthservId: 'mx.own.test' })).toEqual({
+    ...settings,
+    spam: 'quarantine',
+    trust: { authservId: 'mx.own.test', placement: 'above' },
+  });
+  expect(policyOf(settings, { spamPolicy: 'take', trustedAuthservId: null })).toEqual(policy);
+});
+
+describe('unwanted mail', () => {
+  const from = (From: string, more: Record<string, string> = {}) => ({ ...human, From, ...more });
+
+  it('of a blocked address or domain is rejected, of an allowed one not', async () => {
+    for (const sender of ['x@evil.test', 'x@sub.evil.test', 'EVE@mixed.test']) {
+      expect(await interpreted(from(sender))).toEqual({ disposition: 'rejected', rule: 'blocked-sender' });
+    }
+    for (const sender of ['x@good.evil.test', 'x@notevil.test', 'ada@mixed.test']) {
+      expect(offerOf(await interpreted(from(sender))).from.email).toBe(sender);
+    }
+  });
+
+  it('that the server takes for spam is answered by nobody', async () => {
+    const offer = offerOf(await interpreted({ ...human, 'X-Spam-Flag': 'YES' }));
+    expect(offer).toMatchObject({ spam: 'x-spam-flag', mayAutoReply: false });
+    expect(offerOf(await interpreted(from('x@good.evil.test', { 'X-Spam-Flag': 'YES' }))).spam).toBeNull();
+  });
+
+  it('goes into quarantine where that is wanted, unless it answers us or a person released it', async () => {
+    const strict: SenderPolicy = { ...policy, spam: 'quarantine' };
+    const spam = await parsed({ ...human, 'X-Spam-Status': 'Yes, score=12' });
+    const told = interpret(spam, 'id@x', received, ourselves, strict);
+    expect(told).toMatchObject({ disposition: 'quarantined', rule: 'spam:x-spam-status', error: expect.any(String) });
+    const released = interpret(spam, 'id@x', { ...received, released: true }, ourselves, strict);
+    expect(offerOf(released).spam).toBeNull();
+    const To = signer.replyAddress('support@helpdesk.test', 7, 'mara@customer.test');
+    const reply = await parsed({ ...human, To, 'X-Spam-Status': 'Yes, score=12' });
+    expect(offerOf(interpret(reply, 'id@x', received, ourselves, strict)).signedTicketNumber).toBe(7);
+  });
+});
+
 describe('the size of an offer', () => {
   it('drops HTML that does not fit, and keeps the text', async () => {
     const mail = { ...(await parsed(human)), html: `<p>${'ü'.repeat(400_000)}</p>` };
-    const offer = offerOf(interpret(mail, 'id@x', received, own));
+    const offer = offerOf(interpret(mail, 'id@x', received, ourselves, policy));
     expect(offer).toMatchObject({ html: null, text: 'Hello' });
   });
 
@@ -118,7 +273,7 @@ describe('the size of an offer', () => {
       fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 8 }), (unit) => {
         const long = unit.toWellFormed().repeat(500_000).slice(0, 500_000).toWellFormed();
         const huge = { ...mail, subject: long, text: long, html: long, from: [{ name: long, address: 'a@x.test' }] };
-        const offer = offerOf(interpret(huge, 'id@x', received, own));
+        const offer = offerOf(interpret(huge, 'id@x', received, ourselves, policy));
         expect(Buffer.byteLength(JSON.stringify(offer))).toBeLessThan(MESSAGE_BYTES);
         expect(JSON.stringify(offer)).not.toMatch(/(?<!\\)\\ud[89ab]/i); // no half of a code point
       }),

@@ -4,12 +4,15 @@ import {
   classify,
   cutText,
   mayAutoReply,
-  senderOf,
+  sameAddress,
   ticketCandidates,
   visibleReply,
+  type MailAddress,
   type MailSigner,
   type ParsedMail,
+  type TicketCandidates,
 } from '#mail';
+import { authorOf, identify, otherReplyTo, refusalOf, spamSignOf, type SenderPolicy } from './sender-policy.js';
 
 /** An offer must fit into one NATS message (1 MB) with room for its envelope. */
 const MAX_OFFER_BYTES = 700_000;
@@ -18,6 +21,8 @@ const CUT_LENGTH = 80_000;
 /** UTF-16 units; longer ones are no subjects and names but attempts at something. */
 const MAX_SUBJECT = 1_000;
 const MAX_NAME = 255;
+/** Mails that one mail passes on. */
+const MAX_FORWARDED = 20;
 const NO_TEXT = '(no text)';
 const CUT_NOTE = '\n\n[Cut here: the raw mail has all of it.]';
 
@@ -35,6 +40,8 @@ export interface Received {
   rawSize: number;
   receivedAt: Date;
   /** Of its mailbox. */
+  aliases: string[];
+  /** Of its mailbox. */
   defaultOrganisationId: string | null;
   /** A person decided that it is taken as a ticket, whatever it is. */
   released?: boolean;
@@ -42,45 +49,94 @@ export interface Received {
 
 export type Interpretation =
   | { offer: IncomingMail; bytes: number; rule: string }
-  | { disposition: Disposition; rule: string; ticketNumber?: number };
+  | { disposition: Disposition; rule: string; ticketNumber?: number; error?: string };
 
-export function interpret(mail: ParsedMail, messageId: string, received: Received, own: OwnMail): Interpretation {
+export function interpret(
+  mail: ParsedMail,
+  messageId: string,
+  received: Received,
+  own: OwnMail,
+  policy: SenderPolicy,
+): Interpretation {
   const isOwnMessageId = (id: string) => own.signer.verifyMessageId(id) !== null;
   const { class: mailClass, rule } = classify(mail, { ...own, isOwnMessageId });
   const { released = false } = received;
+  const addresses = [received.mailbox, ...received.aliases];
   if (mailClass === 'own' && !released) return { disposition: 'own_mail', rule };
-  const candidates = ticketCandidates(mail, own.signer, own.addresses);
+  const sender = authorOf(mail, policy);
+  if (sender && !released && isOwnEcho(sender, messageId, addresses)) {
+    return { disposition: 'own_mail', rule: 'own-address' };
+  }
+  const { identity, verification } = identify(mail, policy);
+  const candidates = ticketCandidates(mail, own.signer, { sender: identity, addresses });
   if ((mailClass === 'bounce' || mailClass === 'receipt') && !released) {
     const returned = mail.automatic.returnedMessageIds.map((id) => own.signer.verifyMessageId(id)?.ticketNumber);
-    const ticketNumber = candidates.signed?.ticketNumber ?? returned.find((number) => number !== undefined);
+    const ticketNumber = signedTicketNumber(candidates) ?? returned.find((number) => number !== undefined);
     if (ticketNumber === undefined) return { disposition: 'rejected', rule: `${mailClass}:${rule}` };
     return { disposition: mailClass === 'bounce' ? 'bounce_linked' : 'auto_linked', rule, ticketNumber };
   }
+  // somebody who answers us is known; whether they may, is decided with the ticket
+  const refused = refusalOf(mail, { identity, answers: signedTicketNumber(candidates) !== null }, policy);
+  if (refused && !released) return refused;
+  const spam = released ? null : spamSignOf(mail, identity, policy);
   const text = mail.html === null && mail.text.trim() === '' ? NO_TEXT : mail.text;
   const offer: IncomingMail = {
     inboundId: received.inboundId,
     mailbox: received.mailbox,
-    ...shownOf(mail),
+    mailboxAliases: received.aliases,
+    ...shownOf(mail, policy),
     text,
     visibleText: visibleReply(text).visible,
     html: mail.html,
     attachments: mail.attachments,
     messageId,
     referencedIds: candidates.referencedIds,
-    signedTicketNumber: candidates.signed?.ticketNumber ?? null,
+    repliedTo: candidates.repliedTo,
+    threadRoot: candidates.root,
+    signedTicketNumber: signedTicketNumber(candidates),
+    threadClaims: candidates.claims,
+    senderIdentified: identity !== null,
+    senderVerification: verification,
+    replyTo: otherReplyTo(mail, sender),
+    forwarded: forwardedOf(mail, own.addresses),
+    spam,
     automatic: mailClass !== 'human',
-    mayAutoReply: mayAutoReply(mail, { class: mailClass, rule }),
+    mayAutoReply: identity !== null && spam === null && mayAutoReply(mail, { class: mailClass, rule }),
     rawSha256: received.rawSha256,
     rawSize: received.rawSize,
     receivedAt: received.receivedAt.toISOString(),
     defaultOrganisationId: received.defaultOrganisationId,
   };
-  return { ...fitting(offer), rule: candidates.signed?.rule ?? rule };
+  return { ...fitting(offer), rule: candidates.claims[0]?.carrier ?? rule };
+}
+
+/** The mailbox writes to itself with an id of its own domain: a copy or a loop. A person there would write from elsewhere. */
+function isOwnEcho({ address }: MailAddress, messageId: string, addresses: string[]): boolean {
+  const domain = address.slice(address.lastIndexOf('@')).toLowerCase();
+  return addresses.some((one) => sameAddress(one, address)) && messageId.toLowerCase().endsWith(domain);
+}
+
+function signedTicketNumber({ claims }: TicketCandidates): number | null {
+  return claims.find(({ carrier }) => carrier !== 'subject-tag')?.ticketNumber ?? null;
+}
+
+/** What is passed on of our own mails has no author but us. */
+function forwardedOf({ forwarded, automatic }: ParsedMail, ourAddresses: string[]): IncomingMail['forwarded'] {
+  if (!forwarded) return null;
+  const { from, subject, comment, text } = forwarded;
+  const isOurs = from !== null && ourAddresses.some((address) => sameAddress(address, from.address));
+  return {
+    from: from && !isOurs ? { name: cutText(from.name ?? '', MAX_NAME).text, email: from.address } : null,
+    subject: subject === null ? null : cutText(subject, MAX_SUBJECT).text,
+    comment,
+    text,
+    messageIds: automatic.returnedMessageIds.slice(0, MAX_FORWARDED),
+  };
 }
 
 /** What people see of a mail without opening it. */
-export function shownOf(mail: ParsedMail): Pick<IncomingMail, 'from' | 'subject'> {
-  const sender = senderOf(mail);
+export function shownOf(mail: ParsedMail, policy: SenderPolicy): Pick<IncomingMail, 'from' | 'subject'> {
+  const sender = authorOf(mail, policy);
   return {
     from: { name: cutText(sender?.name ?? '', MAX_NAME).text, email: sender?.address ?? null },
     subject: cutText(mail.subject, MAX_SUBJECT).text,
@@ -93,7 +149,7 @@ function fitting(offer: IncomingMail): { offer: IncomingMail; bytes: number } {
   if (whole.bytes <= MAX_OFFER_BYTES) return whole;
   const plain = measured({ ...offer, html: null });
   if (plain.bytes <= MAX_OFFER_BYTES) return plain;
-  return measured({ ...plain.offer, text: cut(offer.text), visibleText: cut(offer.visibleText) });
+  return measured({ ...plain.offer, text: cut(offer.text), visibleText: cut(offer.visibleText), forwarded: null });
 }
 
 function measured(offer: IncomingMail): { offer: IncomingMail; bytes: number } {

@@ -18,6 +18,7 @@ import pg from 'pg';
 import { ContentHash } from './content-hash.js';
 import type { Identity } from './inbox.js';
 import { interpret, shownOf, type Interpretation } from './interpretation.js';
+import { policyOf, type SenderSettings } from './sender-policy.js';
 
 /** What a mailbox's settings say about the mails that come to it. */
 export interface MailboxTerms {
@@ -64,12 +65,13 @@ export interface WorkerSettings {
   databaseUrl: string;
   limits: Partial<MailLimits>;
   own: { loopToken: string; signingKey: string };
+  senders: SenderSettings;
 }
 
 /** Small attachments are held until this many bytes have come together, then committed in one statement. */
 const HELD_BYTES = 8 * 1024 * 1024;
 
-const { databaseUrl, limits, own } = workerData as WorkerSettings;
+const { databaseUrl, limits, own, senders } = workerData as WorkerSettings;
 const ourselves = { ...own, signer: mailSigner(own.signingKey) };
 const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, application_name: 'mail-ingest parser' });
 pool.on('error', () => {}); // an idle connection was lost; the next query opens another
@@ -128,11 +130,12 @@ async function read(
     // a mail without a Message-ID gets one from its bytes: the same mail always gets the same
     const messageId = mail.messageId ?? `${task.rawSha256}@synthetic.invalid`;
     const terms = mailboxes.find(({ address }) => address === task.mailbox);
-    const defaultOrganisationId = terms?.defaultOrganisationId ?? null;
-    const received = { ...task, inboundId: task.id, receivedAt: task.internalDate, defaultOrganisationId };
+    const { aliases = [], defaultOrganisationId = null } = terms ?? {};
+    const received = { ...task, inboundId: task.id, receivedAt: task.internalDate, aliases, defaultOrganisationId };
     const addresses = mailboxes.flatMap(({ address, aliases }) => [address, ...aliases]);
-    const interpretation = interpret(mail, messageId, received, { ...ourselves, addresses });
-    return { messageId, contentSha256, ...shownOf(mail), interpretation };
+    const policy = policyOf(senders, terms);
+    const interpretation = interpret(mail, messageId, received, { ...ourselves, addresses }, policy);
+    return { messageId, contentSha256, ...shownOf(mail, policy), interpretation };
   } catch (error) {
     if (error instanceof StoreFailed) throw error;
     return { error: messageOf(error), permanent: false };

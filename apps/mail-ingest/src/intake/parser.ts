@@ -9,6 +9,7 @@ import type {
   WorkerMessage,
   WorkerSettings,
 } from './parse.worker.js';
+import { senderSettingsOf } from './sender-policy.js';
 
 /** Of the thread's heap, the young generation, which otherwise grows to 100 MB and more over small mails. */
 const YOUNG_MB = 32;
@@ -156,7 +157,7 @@ export class Parser {
 /** @param mailboxes all that are read at present */
 export function parserOf(env: MailIngestEnv, mailboxes: () => MailboxTerms[], log: Logger): Parser {
   const own = { loopToken: env.MAIL_LOOP_TOKEN, signingKey: env.MAIL_SIGNING_KEY };
-  const settings = { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), own };
+  const settings = { databaseUrl: env.DATABASE_URL, limits: limitsOf(env), own, senders: senderSettingsOf(env) };
   const limits = { timeoutMs: env.MAIL_PARSE_TIMEOUT_MS, heapMb: env.MAIL_PARSE_HEAP_MB };
   return new Parser(settings, mailboxes, limits, log);
 }

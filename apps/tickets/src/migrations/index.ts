@@ -5,6 +5,7 @@ import { Links } from './0004-links.js';
 import { Search } from './0005-search.js';
 import { PolicyMoves } from './0006-policy-moves.js';
 import { Participants } from './0007-participants.js';
+import { Trust } from './0009-trust.js';
 import { RebuiltMessages } from './0011-rebuilt-messages.js';
 
 export const migrations = [
@@ -15,5 +16,6 @@ export const migrations = [
   { name: '0005-search', class: Search },
   { name: '0006-policy-moves', class: PolicyMoves },
   { name: '0007-participants', class: Participants },
+  { name: '0009-trust', class: Trust },
   { name: '0011-rebuilt-messages', class: RebuiltMessages },
 ];

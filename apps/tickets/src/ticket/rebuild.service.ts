@@ -15,6 +15,7 @@ import { LockMode, MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { Inject, Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { PolicyStore } from '../sla/policy.store.js';
+import { ownWords, requestWords } from './mail-thread.js';
 import { readSurroundingsOf } from './surroundings.js';
 import { Ticket } from './ticket.entity.js';
 import { TicketService } from './ticket.service.js';
@@ -61,27 +62,46 @@ interface Place {
   entryId: string;
   /** It opened the ticket. */
   first: boolean;
+  /** It is an employee's answer: only their own words were taken. */
+  answer: boolean;
+  authorEmail: string | null;
 }
 
 async function placeOf(em: EntityManager, inboundId: string): Promise<Place | undefined> {
   const { rows } = await sqlOf(em).query<Place>(
-    `select ticket_id as "ticketId", id as "entryId",
-       position = (select min(position) from tickets.timeline_entry f where f.ticket_id = e.ticket_id) as first
-     from tickets.timeline_entry e where inbound_id = $1`,
+    `select e.ticket_id as "ticketId", e.id as "entryId",
+       e.position = (select min(position) from tickets.timeline_entry f where f.ticket_id = e.ticket_id) as first,
+       e.kind = 'message' and t.reporter_person_id is distinct from e.author_person_id and exists (
+         select from tickets.person where id = e.author_person_id and kind = 'employee') as answer,
+       e.author_email as "authorEmail"
+     from tickets.timeline_entry e join tickets.ticket t on t.id = e.ticket_id where e.inbound_id = $1`,
     [inboundId],
   );
   return rows[0];
 }
 
 /** @returns whether anything differed */
-async function rebuildEntry(em: EntityManager, mail: IncomingMail, { entryId, first }: Place): Promise<boolean> {
+async function rebuildEntry(em: EntityManager, mail: IncomingMail, place: Place): Promise<boolean> {
+  const { entryId, first } = place;
   const entry = await em.findOneOrFail(TimelineEntry, { id: entryId });
-  const { text, html, messageId } = mail;
+  const words = wordsOf(mail, place);
+  if (!words) return rebuildAttachments(em, mail, entry);
+  const { text, html, messageId } = words;
   // a first mail is shown whole: what it quotes or forwards is the request
   const rebuilt = { text, html, messageId, visibleText: first ? text : mail.visibleText };
   const differs = Object.entries(rebuilt).some(([field, value]) => value !== entry[field as keyof typeof rebuilt]);
   if (differs) em.assign(entry, rebuilt);
   return (await rebuildAttachments(em, mail, entry)) || differs;
+}
+
+/**
+ * What of the mail is the message: all of it, an employee's own words, or the request that they passed on. Null when that
+ * was passed on and cannot be told from the forwarder's words any more.
+ */
+function wordsOf(mail: IncomingMail, { first, answer, authorEmail }: Place): IncomingMail | null {
+  if (!first) return answer ? ownWords(mail) : mail;
+  if (authorEmail?.toLowerCase() === mail.from.email?.toLowerCase()) return mail;
+  return mail.forwarded ? requestWords(mail, mail.forwarded) : null;
 }
 
 /** An attachment with the same bytes keeps its id, by which people may have noted it. @returns whether anything differed */

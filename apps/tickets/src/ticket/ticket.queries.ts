@@ -7,6 +7,7 @@ import {
   type GetTicket,
   type GetTimeline,
   type Refused,
+  type SenderVerification,
   type TicketAnswer,
   type TicketView,
   type TimelineEntryView,
@@ -84,6 +85,7 @@ export class TicketQueries implements OnModuleInit {
         select e.id, e.position, e.kind, e.at, e.author_person_id, e.author_name, e.author_email,
           (select kind from tickets.person where id = e.author_person_id) as author_kind, e.text,
           e.visible_text, e.html, e.changes, e.fixes, e.raw_sha256 is not null as has_raw_mail,
+          e.sender_verification, e.reply_to,
           case when t.id <> $1 then t.number when v.kind = 'employee' then e.from_ticket end as from_ticket,
           coalesce((select jsonb_agg(jsonb_build_object('id', a.id, 'name', a.name, 'type', a.type, 'size', a.size,
              'inline', a.inline, 'contentId', a.content_id) order by a.position)
@@ -178,6 +180,8 @@ interface EntryRow {
   fixes: TimelineEntryView['fixes'];
   from_ticket: number | null;
   has_raw_mail: boolean;
+  sender_verification: SenderVerification | null;
+  reply_to: string | null;
   attachments: TimelineEntryView['attachments'];
 }
 
@@ -202,6 +206,8 @@ function entryView(row: EntryRow, viewer: PersonKind): TimelineEntryView {
     fixes: row.fixes,
     fromTicket: row.from_ticket,
     hasRawMail: row.has_raw_mail && viewer === 'employee',
+    senderVerification: viewer === 'employee' ? row.sender_verification : null,
+    replyTo: viewer === 'employee' ? row.reply_to : null,
   };
 }
 

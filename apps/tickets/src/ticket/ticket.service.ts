@@ -69,6 +69,8 @@ export interface Opening {
   subject: string;
   mailbox: string;
   followUpOf: number | null;
+  /** Normal and sorted. */
+  tags?: string[];
 }
 
 @Injectable()
@@ -269,7 +271,7 @@ export class TicketService {
     const row = em.create(Ticket, {
       ...state,
       subject: opening.subject,
-      tags: [],
+      tags: opening.tags ?? [],
       organisationId: opening.organisationId,
       updatedAt: now,
       nextTimerAt: nextTimerAt(state, policy),
@@ -289,7 +291,7 @@ export class TicketService {
   }
 
   /** An internal note: it changes no state and its words stay in the house. */
-  private addNote(em: EntityManager, { row, actor, surroundings, writer }: Opened, text: string): string {
+  addNote(em: EntityManager, { row, actor, surroundings, writer }: Opened, text: string): string {
     const message = { author: 'employee', authorId: actor.id, automatic: false, visibility: 'internal' } as const;
     const { now, people } = surroundings;
     const accepted = applyMessage(stateOf(row), message, writer.policy, { now, people: lookup(people) });

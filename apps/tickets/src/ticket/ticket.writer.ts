@@ -143,7 +143,9 @@ export class TicketWriter {
 
   /** What a new ticket was created with: the changes of its first entry. */
   creation(): FieldChangeView[] {
-    const changes = this.named(creationChanges(stateOf(this.row)));
+    const { tags } = this.row;
+    const tagged = tags.length > 0 ? [{ field: 'tags', before: null, after: tags.join(', ') }] : [];
+    const changes = [...this.named(creationChanges(stateOf(this.row))), ...tagged];
     const reason = this.priorityReason;
     return reason === null ? changes : [...changes, { field: 'priorityReason', before: null, after: reason }];
   }

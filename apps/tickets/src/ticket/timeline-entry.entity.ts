@@ -1,4 +1,4 @@
-import type { FieldChangeView } from '#contracts';
+import type { FieldChangeView, SenderVerification } from '#contracts';
 import type { FixCode } from '#domain';
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { InstantType } from './instant.type.js';
@@ -37,6 +37,12 @@ const TimelineEntrySchema = defineEntity({
     inboundId: p.uuid().nullable(),
     rawSha256: p.blob().nullable(),
     rawSize: p.bigint('number').nullable(),
+    /** What the receiving mail server found out about the sender; null when it came by no mail. */
+    senderVerification: p.text().$type<SenderVerification>().nullable(),
+    /** Where the mail's sender wants answers, when that is another address. */
+    replyTo: p.text().nullable(),
+    /** Message-ID with which the mail's conversation began; null when it began with this mail or with one of ours. */
+    threadRoot: p.text().nullable(),
   },
 });
 
