@@ -8,7 +8,7 @@ import { Api, eventually } from '../../tools/demo/api.js';
 import { ACCOUNTS } from '../../tools/demo/directory.js';
 import { awaitMail } from '../../tools/demo/mail.js';
 import { percentile } from '../../tools/bench/usage.js';
-import { startServices } from '../../tools/services/services.js';
+import { imapUrl, startServices } from '../../tools/services/services.js';
 import { Attack, lines } from '../harness/hostile.js';
 
 let attack: Attack;
@@ -155,7 +155,7 @@ it('passwords that are wrong are in no log, no answer and no event', async () =>
   const canary = 'canary-4f1d9b';
   const { stack } = attack.world;
   const logDirectory = mkdtempSync(join(tmpdir(), 'helpdesk-canary-'));
-  const mailbox = stack.mailboxes[0]!;
+  const mailbox = { ...stack.mailboxes[0]!, address: 'canary@helpdesk.test', password: canary };
   const withPassword = (url: string) => Object.assign(new URL(url), { password: canary }).href;
   const wrong = await Promise.allSettled([
     startServices({
@@ -164,7 +164,7 @@ it('passwords that are wrong are in no log, no answer and no event', async () =>
       only: ['mail-ingest'],
       env: {
         'mail-ingest': {
-          IMAP_MAILBOXES: `imap://${encodeURIComponent(mailbox.user)}:${canary}@${stack.imap.host}:${stack.imap.port}/INBOX?address=canary@helpdesk.test`,
+          IMAP_MAILBOXES: [...stack.mailboxes, mailbox].map((one) => imapUrl(stack, one)).join(' '),
         },
       },
     }).then((services) => services.stop()),

@@ -193,7 +193,7 @@ function settings({ stack, databaseUrl = stack.databaseUrl }: ServicesOptions, s
   }
 }
 
-function imapUrl({ imap }: Stack, { address, user, password }: Stack['mailboxes'][number]): string {
+export function imapUrl({ imap }: Stack, { address, user, password }: Stack['mailboxes'][number]): string {
   const credentials = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
   return `imap://${credentials}@${imap.host}:${imap.port}/INBOX?address=${encodeURIComponent(address)}`;
 }

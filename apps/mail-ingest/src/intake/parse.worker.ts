@@ -132,7 +132,7 @@ async function read(
     const terms = mailboxes.find(({ address }) => address === task.mailbox);
     const { aliases = [], defaultOrganisationId = null } = terms ?? {};
     const received = { ...task, inboundId: task.id, receivedAt: task.internalDate, aliases, defaultOrganisationId };
-    const addresses = mailboxes.flatMap(({ address, aliases }) => [address, ...aliases]);
+    const addresses = mailboxes.flatMap((mailbox) => [mailbox.address, ...mailbox.aliases]);
     const policy = policyOf(senders, terms);
     const interpretation = interpret(mail, messageId, received, { ...ourselves, addresses }, policy);
     return { messageId, contentSha256, ...shownOf(mail, policy), interpretation };

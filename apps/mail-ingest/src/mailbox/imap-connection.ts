@@ -148,7 +148,7 @@ export function problemOf(error: unknown, { authentication }: Pick<MailboxRow, '
   if (error instanceof EndpointFailed) {
     return of('network', 'oauth2.tokenEndpoint', 'endpoint_failed', error.message);
   }
-  const { code = '', message = '', tlsFailed, serverResponseCode } = error as ConnectionError;
+  const { code = '', message, tlsFailed, serverResponseCode } = error as ConnectionError;
   if (isRefusal(error)) return refusalOf(authentication, serverResponseCode);
   if (serverResponseCode !== undefined) {
     return of('server', 'user', 'server_unavailable', `the server lets nobody in now (${wordOf(serverResponseCode)})`);
