@@ -54,7 +54,7 @@ export class FakeTickets {
     this.accepted.push(mail);
     const answer: AcceptedMail = {
       inboundId: mail.inboundId,
-      result: 'ticket_created',
+      result: mail.bounce ? 'bounce_linked' : 'ticket_created',
       ticketId: randomUUID(),
       ticketNumber: this.accepted.length,
       rule: 'new',

@@ -93,6 +93,52 @@ export class ThreadClaim {
   direct: boolean;
 }
 
+/** RFC 3464 §2.3.3 */
+export const BOUNCE_ACTIONS = ['failed', 'delayed', 'delivered', 'relayed', 'expanded'] as const;
+export type BounceAction = (typeof BOUNCE_ACTIONS)[number];
+
+/** What became of a mail of ours for one recipient. */
+export class BouncedRecipient {
+  /** Null when the report names nobody. */
+  @IsOptional()
+  @IsString()
+  recipient: string | null;
+
+  @IsIn(BOUNCE_ACTIONS)
+  action: BounceAction;
+
+  /** Enhanced status code (RFC 3463), `5.1.1`; null when nothing says it. */
+  @IsOptional()
+  @IsString()
+  status: string | null;
+
+  /** Why, in one word: `userunknown`, `mailboxfull`, `spamdetected`, …; `undefined` when nothing says it. */
+  @IsString()
+  kind: string;
+
+  /** Another try cannot succeed: the address or its domain does not exist. */
+  @IsBoolean()
+  hard: boolean;
+
+  /** The server's words. */
+  @IsOptional()
+  @IsString()
+  diagnostic: string | null;
+}
+
+/** A report that a mail of ours was not delivered, or is late. */
+export class Bounce {
+  /** Of our mail, without angle brackets; its signature is valid. */
+  @IsString()
+  messageId: string;
+
+  @IsArray()
+  @ArrayMaxSize(100)
+  @ValidateNested({ each: true })
+  @Type(() => BouncedRecipient)
+  results: BouncedRecipient[];
+}
+
 export const SENDER_VERIFICATIONS = ['verified', 'unverified', 'failed'] as const;
 /**
  * What the receiving mail server found out: the domain in From is responsible for the mail, nobody knows, or the domain
@@ -199,6 +245,12 @@ export class IncomingMail {
   @IsString()
   spam?: string | null;
 
+  /** It reports on a mail of ours about the ticket `signedTicketNumber`: a note there, never a ticket of its own. */
+  @IsOptional()
+  @ValidateNested()
+  @Type(() => Bounce)
+  bounce?: Bounce | null;
+
   /** Machine mail: it never changes a state or a clock. */
   @IsBoolean()
   automatic: boolean;
@@ -232,7 +284,7 @@ export class AcceptMail {
   mails: IncomingMail[];
 }
 
-export const MAIL_RESULTS = ['ticket_created', 'appended'] as const;
+export const MAIL_RESULTS = ['ticket_created', 'appended', 'bounce_linked'] as const;
 export type MailResult = (typeof MAIL_RESULTS)[number];
 
 export class AcceptedMail {

@@ -19,6 +19,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { event, type ClassOf } from './contract.js';
+import { BouncedRecipient } from './mail.message.js';
 import { FieldChangeView, Recipient, TicketView, VISIBILITIES, AuthorView, type Visibility } from './ticket.message.js';
 
 export const TICKET_STREAM = 'TICKETS';
@@ -171,12 +172,29 @@ export class TicketOverdue extends TicketEventData {
   at: string;
 }
 
+/** A mail of ours about the ticket was not delivered, or is late. */
+export class TicketBounced extends TicketEventData {
+  /** The note that says so. */
+  @IsUUID()
+  entryId: string;
+
+  /** Of our mail, without angle brackets. */
+  @IsString()
+  messageId: string;
+
+  @IsArray()
+  @ValidateNested({ each: true })
+  @Type(() => BouncedRecipient)
+  results: BouncedRecipient[];
+}
+
 export const ticketCreated = event('ticket.created.v1', TicketCreated);
 export const ticketMessageAdded = event('ticket.message_added.v1', TicketMessageAdded);
 export const ticketUpdated = event('ticket.updated.v1', TicketUpdated);
 export const ticketWarned = event('ticket.warned.v1', TicketWarned);
 export const ticketBreached = event('ticket.breached.v1', TicketBreached);
 export const ticketOverdue = event('ticket.overdue.v1', TicketOverdue);
+export const ticketBounced = event('ticket.bounced.v1', TicketBounced);
 
 export const TICKET_EVENTS = [
   ticketCreated,
@@ -185,6 +203,7 @@ export const TICKET_EVENTS = [
   ticketWarned,
   ticketBreached,
   ticketOverdue,
+  ticketBounced,
 ] as const;
 
 /** The subject that an event of this ticket is published under. */

@@ -107,8 +107,7 @@ describe('what a mail means', () => {
       `--b\r\n\r\nNot delivered.\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: <${id}>\r\n\r\nx\r\n--b--\r\n`;
     const ours = signer.messageId(1042, 'entry-1', 'helpdesk.test');
     expect(await interpreted(bounce, returned(ours))).toMatchObject({
-      disposition: 'bounce_linked',
-      ticketNumber: 1042,
+      offer: { signedTicketNumber: 1042, bounce: { messageId: ours }, automatic: true, senderIdentified: false },
     });
     expect(await interpreted(bounce, returned('another@x.test'))).toMatchObject({ disposition: 'rejected' });
   });

@@ -1,9 +1,11 @@
 /** What a parsed mail means for us: an offer to tickets, or a disposition of its own. Pure. */
 import type { Disposition, IncomingMail } from '#contracts';
 import {
+  bounceResults,
   classify,
   cutText,
   mayAutoReply,
+  parseMessageIds,
   sameAddress,
   ticketCandidates,
   visibleReply,
@@ -69,11 +71,13 @@ export function interpret(
   }
   const { identity, verification } = identify(mail, policy);
   const candidates = ticketCandidates(mail, own.signer, { sender: identity, addresses });
-  if ((mailClass === 'bounce' || mailClass === 'receipt') && !released) {
-    const returned = mail.automatic.returnedMessageIds.map((id) => own.signer.verifyMessageId(id)?.ticketNumber);
-    const ticketNumber = signedTicketNumber(candidates) ?? returned.find((number) => number !== undefined);
-    if (ticketNumber === undefined) return { disposition: 'rejected', rule: `${mailClass}:${rule}` };
-    return { disposition: mailClass === 'bounce' ? 'bounce_linked' : 'auto_linked', rule, ticketNumber };
+  if (mailClass === 'complaint' && !released) return { disposition: 'rejected', rule: `complaint:${rule}` };
+  const reported = mailClass === 'bounce' || mailClass === 'receipt' ? mailReported(mail, own.signer) : null;
+  if (mailClass === 'receipt' && reported && !released) {
+    return { disposition: 'auto_linked', rule, ticketNumber: reported.ticketNumber };
+  }
+  if ((mailClass === 'bounce' || mailClass === 'receipt') && !reported && !released) {
+    return { disposition: 'rejected', rule: `${mailClass}:${rule}` };
   }
   // somebody who answers us is known; whether they may, is decided with the ticket
   const refused = refusalOf(mail, { identity, answers: signedTicketNumber(candidates) !== null }, policy);
@@ -93,9 +97,13 @@ export function interpret(
     referencedIds: candidates.referencedIds,
     repliedTo: candidates.repliedTo,
     threadRoot: candidates.root,
-    signedTicketNumber: signedTicketNumber(candidates),
-    threadClaims: candidates.claims,
-    senderIdentified: identity !== null,
+    signedTicketNumber: reported?.ticketNumber ?? signedTicketNumber(candidates),
+    bounce: reported && !released ? { messageId: reported.messageId, results: bounceResults(mail) } : null,
+    threadClaims: reported
+      ? [{ ticketNumber: reported.ticketNumber, carrier: 'message-id', direct: true }]
+      : candidates.claims,
+    // a daemon is nobody whom the directory should know
+    senderIdentified: identity !== null && reported === null,
     senderVerification: verification,
     replyTo: otherReplyTo(mail, sender),
     forwarded: forwardedOf(mail, own.addresses),
@@ -107,7 +115,21 @@ export function interpret(
     receivedAt: received.receivedAt.toISOString(),
     defaultOrganisationId: received.defaultOrganisationId,
   };
-  return { ...fitting(offer), rule: candidates.claims[0]?.carrier ?? rule };
+  return { ...fitting(offer), rule: reported ? rule : (candidates.claims[0]?.carrier ?? rule) };
+}
+
+/** Ids in the text of a report are looked for in its beginning. */
+const REPORT_LENGTH = 64 * 1024;
+
+/** The mail of ours that a report is about: whoever returns it has its signed id. A report without one proves nothing. */
+function mailReported(mail: ParsedMail, signer: MailSigner): { messageId: string; ticketNumber: number } | null {
+  const enclosed = mail.automatic.returnedMessageIds;
+  const named = parseMessageIds(mail.text.slice(0, REPORT_LENGTH));
+  for (const messageId of [...enclosed, ...mail.inReplyTo, ...mail.references.toReversed(), ...named]) {
+    const verified = signer.verifyMessageId(messageId);
+    if (verified) return { messageId, ticketNumber: verified.ticketNumber };
+  }
+  return null;
 }
 
 /** The mailbox writes to itself with an id of its own domain: a copy or a loop. A person there would write from elsewhere. */

@@ -55,6 +55,13 @@ const DeliverySchema = defineEntity({
     error: p.text().nullable(),
     createdAt: p.datetime(),
     sentAt: p.datetime().nullable(),
+    /** When a report about it came back; the last one counts. */
+    bouncedAt: p.datetime().nullable(),
+    /** RFC 3464: failed, delayed, … */
+    bounceAction: p.text().nullable(),
+    bounceStatus: p.text().nullable(),
+    bounceKind: p.text().nullable(),
+    bounceDiagnostic: p.text().nullable(),
   },
 });
 

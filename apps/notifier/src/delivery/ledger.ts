@@ -1,4 +1,5 @@
 /** The statements on the delivery ledger. Its life cycle is told in delivery.entity.ts. */
+import type { BouncedRecipient } from '#contracts';
 import type { Sql } from '#platform';
 import type { DeliveryState } from './delivery.entity.js';
 import type { LedgerMail } from './ledger-mail.js';
@@ -140,6 +141,28 @@ export class Ledger {
         where d.id = result.id and d.state in ('sending', 'pending')
           and (result.state = 'sent' or (d.state = 'sending' and d.attempts = result.attempts))`,
       values: [JSON.stringify(results)],
+    });
+  }
+
+  /**
+   * Notes what a report says of a delivery: of the one to the recipient that it names, or of the only one, since a mail
+   * of ours goes to one person. What was delivered late is not failed any more.
+   */
+  async recordBounce(messageId: string, at: string, results: BouncedRecipient[]): Promise<void> {
+    await this.sql.query({
+      name: 'record-bounce',
+      text: `
+        update notifier.delivery as d
+        set bounced_at = $2, bounce_action = r.action, bounce_status = r.status, bounce_kind = r.kind,
+          bounce_diagnostic = r.diagnostic
+        from (
+          select action, status, kind, diagnostic
+          from jsonb_to_recordset($3::jsonb) as r(recipient text, action text, status text, kind text, diagnostic text)
+          order by lower(recipient) = (select recipient from notifier.delivery where message_id = $1) desc nulls last
+          limit 1
+        ) as r
+        where d.message_id = $1 and (d.bounced_at is null or d.bounced_at <= $2)`,
+      values: [messageId, at, JSON.stringify(results)],
     });
   }
 

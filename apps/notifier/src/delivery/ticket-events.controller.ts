@@ -1,5 +1,7 @@
 import {
   CloudEvent,
+  ticketBounced,
+  TicketBounced,
   ticketBreached,
   TicketBreached,
   ticketCreated,
@@ -19,6 +21,7 @@ import { ENV, OnEvent, type Outcome } from '#platform';
 import { Controller, Inject } from '@nestjs/common';
 import type { NotifierEnv } from '../env.js';
 import {
+  bounceNotifications,
   breachNotifications,
   changeNotifications,
   createdNotifications,
@@ -75,6 +78,13 @@ export class TicketEventsController {
   @OnEvent(ticketBreached)
   breached(event: CloudEvent<TicketBreached>): Promise<Outcome> {
     return this.deliver(event, breachNotifications(event.data));
+  }
+
+  @OnEvent(ticketBounced)
+  async bounced(event: CloudEvent<TicketBounced>): Promise<Outcome> {
+    const { messageId, results } = event.data;
+    await this.ledger.recordBounce(messageId, event.time, results);
+    return this.deliver(event, bounceNotifications(event.data));
   }
 
   private async deliver(event: CloudEvent<TicketEventData>, notifications: Notification[]): Promise<Outcome> {

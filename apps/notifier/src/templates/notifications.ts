@@ -9,6 +9,7 @@
  */
 import type {
   Recipient,
+  TicketBounced,
   TicketBreached,
   TicketCreated,
   TicketEventData,
@@ -23,7 +24,7 @@ import { changesForCustomer, changesForEmployee } from './changes.js';
 import { asHtml, asText, type Block, type Letter } from './layout.js';
 import { FIX_WORDS, PRIORITY_WORDS, readableInstant, STATUS_WORDS } from './words.js';
 
-type Template = 'acknowledgement' | 'opened' | 'message' | 'change' | 'warning' | 'breach' | 'overdue';
+type Template = 'acknowledgement' | 'opened' | 'message' | 'change' | 'warning' | 'breach' | 'overdue' | 'bounce';
 
 export interface Notification {
   recipient: Recipient;
@@ -83,6 +84,10 @@ export function breachNotifications(data: TicketBreached): Notification[] {
 
 export function overdueNotifications(data: TicketOverdue): Notification[] {
   return inTheHouse(data, 'overdue', overdue(data));
+}
+
+export function bounceNotifications(data: TicketBounced): Notification[] {
+  return inTheHouse(data, 'bounce', bounced(data));
 }
 
 /** Promises that may break or are broken are talked about in the house. */
@@ -239,6 +244,18 @@ function overdue({ ticket, clock, overdueSeconds }: TicketOverdue): Letter {
   const late = `${duration(overdueSeconds)} after it was due`;
   return forEmployees(ticket, [
     { paragraph: `A promise is still broken: ${named(ticket)} is not ${PROMISED[clock]}, ${late}.` },
+    facts(ticket),
+  ]);
+}
+
+function bounced({ ticket, results }: TicketBounced): Letter {
+  const failed = results.filter(({ action }) => action === 'failed');
+  const reasons = failed.map(({ recipient, status, diagnostic }) =>
+    [recipient ?? 'somebody', status, diagnostic].filter(Boolean).join(': '),
+  );
+  return forEmployees(ticket, [
+    { paragraph: `A mail about ${named(ticket)} could not be delivered. Its reader does not know what it said.` },
+    ...(reasons.length > 0 ? [{ list: reasons }] : []),
     facts(ticket),
   ]);
 }

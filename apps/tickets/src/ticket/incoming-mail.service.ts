@@ -11,12 +11,15 @@
  * A mail that was taken before (same inboundId) gives the same answer again and changes nothing.
  */
 import {
+  ticketBounced,
   ticketCreated,
   ticketMessageAdded,
   type AcceptedMail,
   type AcceptMail,
   type AcceptMailResult,
   type AuthorView,
+  type Bounce,
+  type BouncedRecipient,
   type IncomingMail,
 } from '#contracts';
 import { applyMessage } from '#domain';
@@ -72,8 +75,9 @@ export class IncomingMailService {
   }
 
   private async acceptOne(em: EntityManager, batch: Batch, mail: IncomingMail, number: number): Promise<AcceptedMail> {
-    const sender = batch.senderOf(mail);
     const candidates = batch.candidates(mail);
+    if (mail.bounce && candidates[0]) return this.noteBounce(em, batch, mail, mail.bounce, candidates[0].row);
+    const sender = batch.senderOf(mail);
     const open = sender && candidates.find((candidate) => mayAppend(mail, sender, candidate, batch.rights));
     if (open && (await this.append(em, batch, mail, sender, open.row))) {
       return answer(mail, 'appended', open.row, open.rule);
@@ -87,6 +91,35 @@ export class IncomingMailService {
         : await this.openTicket(em, batch, mail, sender, { number, followUpOf });
     const fresh = request ? 'forwarded' : 'new';
     return answer(mail, 'ticket_created', row, related ? `follow-up:${related.rule}` : fresh);
+  }
+
+  /** What became of a mail of ours, for employees to read. It changes neither a state nor a clock. */
+  private async noteBounce(
+    em: EntityManager,
+    batch: Batch,
+    mail: IncomingMail,
+    { messageId, results }: Bounce,
+    row: Ticket,
+  ): Promise<AcceptedMail> {
+    const surroundings = batch.surroundingsOf(row);
+    const writer = this.tickets.writer(em, row, surroundings);
+    writer.bringUpToTerms();
+    const text = bounceSentences(results);
+    const note = { ...mail, text, visibleText: text, html: null, attachments: [], automatic: true };
+    const { people } = surroundings;
+    const accepted = applyMessage(
+      stateOf(row),
+      { author: 'employee', authorId: null, automatic: true, visibility: 'internal' },
+      writer.policy,
+      { now: surroundings.now, people: lookup(people) },
+    );
+    if (accepted.effect === 'follow_up') throw new Error('an internal note never opens a ticket');
+    writer.apply(accepted);
+    const entry = this.writeMail(em, writer, note, MAIL_SYSTEM, 'note', [], []);
+    const told = row.assigneeId ? [{ role: 'assignee' as const, personId: row.assigneeId }] : [];
+    const recipients = isFailure(results) ? writer.recipients('promise', told, MAIL_SYSTEM) : [];
+    writer.publish(ticketBounced, { entryId: entry.id, messageId, results }, MAIL_SYSTEM, recipients);
+    return answer(mail, 'bounce_linked', row, 'message-id');
   }
 
   /** @returns false when the ticket was closed too long ago to go on with it */
@@ -254,6 +287,30 @@ export class IncomingMailService {
     return entry;
   }
 }
+
+const MAIL_SYSTEM: AuthorView = { personId: null, name: 'Mail system', email: null };
+
+function isFailure(results: BouncedRecipient[]): boolean {
+  return results.length === 0 || results.some(({ action }) => action === 'failed');
+}
+
+function bounceSentences(results: BouncedRecipient[]): string {
+  if (results.length === 0) return 'A mail about this ticket came back; the report does not say for whom or why.';
+  return results
+    .map(({ recipient, action, status, kind, diagnostic }) => {
+      const why = [status, kind === 'undefined' ? null : kind].filter(Boolean).join(' ');
+      return `Delivery to ${recipient ?? 'somebody'} ${ACTION_WORDS[action]}${why && `: ${why}`}.${diagnostic ? ` “${diagnostic}”` : ''}`;
+    })
+    .join('\n');
+}
+
+const ACTION_WORDS: Record<BouncedRecipient['action'], string> = {
+  failed: 'failed',
+  delayed: 'is delayed',
+  delivered: 'was reported as done',
+  relayed: 'was handed to a server that does not report',
+  expanded: 'went to several addresses',
+};
 
 /** A new ticket's number, and the one that it may follow up. */
 interface Place {
