@@ -2,6 +2,7 @@ import { ENV, LOGGER, migrate, poolOf, Readiness, type Logger } from '#platform'
 import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Ledger } from './delivery/ledger.js';
+import { Recorder } from './delivery/recorder.js';
 import { Relay } from './delivery/relay.js';
 import { Sender } from './delivery/sender.js';
 import { TicketEventsController } from './delivery/ticket-events.controller.js';
@@ -27,6 +28,7 @@ import { createOrm } from './orm.js';
       useFactory: async (orm: MikroORM): Promise<Ledger> => new Ledger(await poolOf(orm)),
     },
     { provide: Relay, inject: [ENV], useFactory: (env: NotifierEnv): Relay => new Relay(env) },
+    Recorder,
     Sender,
   ],
 })

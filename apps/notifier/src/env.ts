@@ -29,6 +29,36 @@ export class NotifierEnv extends ServiceEnv {
   @Min(1)
   @Max(100)
   SMTP_CONCURRENCY: number = 5;
+
+  /** Acknowledgements to one address in an hour, 0 without limit. */
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  ACKNOWLEDGEMENTS_PER_HOUR: number = 3;
+
+  /** Acknowledgements to one address in a day, and none of the same subject twice; 0 without limit. */
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  ACKNOWLEDGEMENTS_PER_DAY: number = 10;
+
+  /** Acknowledgements in an hour to addresses of one domain that were not written to before; 0 without limit. */
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR: number = 5;
+
+  /** Automatic mails about one ticket to one customer in an hour, 0 without limit. */
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  AUTOMATIC_MAILS_PER_TICKET_HOUR: number = 5;
+
+  /** Automatic mails to customers in a minute altogether, 0 without limit. */
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  AUTOMATIC_MAILS_PER_MINUTE: number = 300;
 }
 
 /** @throws EnvError naming every wrong variable */

@@ -14,6 +14,8 @@ export const ADVISORY_LOCK = {
   ticketLinks: 7_240_005,
   /** Held by whoever adds a mailbox or changes its addresses. */
   mailboxAddresses: 7_240_006,
+  /** Held by whoever counts automatic mail and adds to it. */
+  automaticMail: 7_240_007,
   /** First half of a two-part key; the second half is the mailbox. */
   mailbox: 7_241,
   /** The same, held by whoever asks for access tokens. */

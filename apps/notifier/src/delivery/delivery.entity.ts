@@ -13,6 +13,7 @@
  *   prolonging; a row whose lease has run out belongs to a sender that is gone, and whoever comes first takes it over.
  * - sent: the mail server has answered 250 and has the responsibility now. Its words are kept in `smtpResponse`.
  * - failed: refused for good, with the answer kept. Nobody tries again by themselves.
+ * - suppressed: never to leave, because a limit on automatic mail was reached; `suppressedBy` says which.
  *
  * What is promised: at least once. When a sender dies, or the connection breaks, between the final dot and the record of
  * the 250, nobody can know whether the mail went out. It is sent again, byte for byte the same Message-ID, so that mail
@@ -21,8 +22,9 @@
  */
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import type { LedgerMail } from './ledger-mail.js';
+import type { Rule } from './limits.js';
 
-export type DeliveryState = 'pending' | 'sending' | 'sent' | 'failed';
+export type DeliveryState = 'pending' | 'sending' | 'sent' | 'failed' | 'suppressed';
 
 const DeliverySchema = defineEntity({
   name: 'Delivery',
@@ -53,6 +55,10 @@ const DeliverySchema = defineEntity({
     smtpResponse: p.text().nullable(),
     /** Why the last attempt did not succeed. */
     error: p.text().nullable(),
+    /** Automatic mail to a customer. */
+    automatic: p.boolean().default(false),
+    /** A rule of limits.ts. */
+    suppressedBy: p.text().$type<Rule>().nullable(),
     createdAt: p.datetime(),
     sentAt: p.datetime().nullable(),
     /** When a report about it came back; the last one counts. */

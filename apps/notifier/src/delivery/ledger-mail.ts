@@ -6,6 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { NotifierEnv } from '../env.js';
 import type { Notification } from '../templates/notifications.js';
 import type { ClaimedDelivery, NewDelivery } from './ledger.js';
+import { acknowledgedSubject } from './limits.js';
 
 /** A rendered mail without what is known only when it leaves: `references` are those of the ticket, oldest first. */
 export type LedgerMail = Pick<
@@ -44,7 +45,14 @@ export function deliveryOf(
     template,
     messageId: signer.messageId(ticket.number, unique, MAIL_DOMAIN),
     mail,
+    automatic: automaticMail(notification),
   };
+}
+
+function automaticMail({ recipient, template, automatic, subject }: Notification): NewDelivery['automatic'] {
+  if (automatic === null || recipient.kind !== 'customer') return null;
+  const acknowledges = template === 'acknowledgement' ? acknowledgedSubject(subject) : null;
+  return { recipient: recipient.email, acknowledges };
 }
 
 /**

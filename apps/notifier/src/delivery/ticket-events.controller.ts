@@ -32,10 +32,8 @@ import {
 } from '../templates/notifications.js';
 import { deliveryOf } from './ledger-mail.js';
 import { Ledger } from './ledger.js';
+import { Recorder } from './recorder.js';
 import { Sender } from './sender.js';
-
-/** The durable consumer's name, on the stream and in the ledger. */
-export const CONSUMER = 'notifier';
 
 /** Turns facts into deliveries: rendered and committed before the fact is acknowledged, sent after that. */
 @Controller()
@@ -44,6 +42,7 @@ export class TicketEventsController {
 
   constructor(
     private readonly ledger: Ledger,
+    private readonly recorder: Recorder,
     private readonly sender: Sender,
     @Inject(ENV) private readonly env: NotifierEnv,
   ) {
@@ -91,7 +90,7 @@ export class TicketEventsController {
     if (notifications.length === 0) return 'done'; // no effect, so nothing to remember
     const { id: eventId, sequence, data } = event;
     const deliveries = notifications.map((one) => deliveryOf(one, event, this.signer, this.env));
-    await this.ledger.record({ consumer: CONSUMER, eventId, ticketNumber: data.ticket.number, sequence }, deliveries);
+    await this.recorder.record({ eventId, ticketNumber: data.ticket.number, sequence, deliveries });
     this.sender.wake();
     return 'done';
   }
