@@ -55,9 +55,11 @@ export class HeaderFields {
   private readonly byName = new Map<string, string[]>();
 
   readonly list: RawHeader[];
+  private readonly guessed: ReadonlySet<string>;
 
   constructor(list: RawHeader[]) {
     this.list = inUtf8(list);
+    this.guessed = new Set(this.list.filter((header, index) => header !== list[index]).map(({ name }) => name));
     for (const { name, value } of this.list) {
       const values = this.byName.get(name);
       if (values) values.push(value);
@@ -74,6 +76,11 @@ export class HeaderFields {
   text(name: string): string | null {
     const raw = this.byName.get(name)?.[0];
     return raw === undefined ? null : decodeHeader(raw);
+  }
+
+  /** Whether a field of that name has 8-bit text of an undeclared charset. */
+  isGuessed(name: string): boolean {
+    return this.guessed.has(name);
   }
 
   has(name: string): boolean {

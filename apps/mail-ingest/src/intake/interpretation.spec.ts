@@ -142,6 +142,13 @@ describe('who wrote a mail', () => {
       { ...vouched('dmarc=fail header.from=customer.test'), ...human, ...reply },
       { ...human, ...reply, From: 'mara@customer.test, eve@elsewhere.test' },
       { ...human, ...reply, From: '=?utf-8?Q?mara?=@customer.test' },
+      {
+        ...vouched('dmarc=pass header.from=customer.test'),
+        ...human,
+        ...reply,
+        From: 'eve@x.test <mara@customer.test>',
+      },
+      { ...human, ...reply, From: 'Team: mara@customer.test;' },
     ]) {
       expect(offerOf(await interpreted(headers))).toMatchObject({
         senderIdentified: false,
@@ -163,6 +170,10 @@ describe('who wrote a mail', () => {
       senderVerification: 'unverified',
       replyTo: null,
     });
+    for (const disputed of ['eve@elsewhere.test <mara@customer.test>', 'mara@customer.test, eve@elsewhere.test']) {
+      const offer = offerOf(await interpreted({ ...form, 'Reply-To': disputed }));
+      expect(offer).toMatchObject({ senderIdentified: false, mayAutoReply: false });
+    }
     const other = offerOf(await interpreted({ ...human, 'Reply-To': 'eve@elsewhere.test' }));
     expect(other).toMatchObject({ from: { email: 'mara@customer.test' }, replyTo: 'eve@elsewhere.test' });
   });
