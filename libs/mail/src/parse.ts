@@ -275,7 +275,7 @@ class Reading {
       const start = new FirstBytes(CALENDAR_BYTES);
       leaf.stored = await this.store(type, content, start);
       const { text } = decodeBytes(start.bytes(), parameterOf(item, 'charset') ?? 'utf-8');
-      leaf.calendar = readCalendar(text, parameterOf(item, 'method'));
+      leaf.calendar = readCalendar(text, parameterOf(item, 'method'), item.contentDisposition === 'attachment');
     } else {
       leaf.stored = await this.store(type, content);
     }

@@ -113,6 +113,48 @@ describe('what a mail means', () => {
   });
 });
 
+describe('a message of a calendar', () => {
+  const calendar = (method: string, ...more: string[]) =>
+    [
+      '--b',
+      'Content-Type: text/plain',
+      '',
+      'Accepted',
+      '--b',
+      `Content-Type: text/calendar; method=${method}`,
+      ...more,
+      '',
+      'BEGIN:VCALENDAR',
+      `METHOD:${method}`,
+      'BEGIN:VEVENT',
+      'UID:u',
+      'END:VEVENT',
+      'END:VCALENDAR',
+      '--b--',
+    ].join('\r\n');
+  const mixed = { ...human, 'Content-Type': 'multipart/alternative; boundary=b' };
+
+  it.each(['REPLY', 'CANCEL'])('that is a %s opens no ticket and is answered by nobody', async (method) => {
+    expect(offerOf(await interpreted(mixed, calendar(method)))).toMatchObject({
+      appendOnly: `calendar:${method.toLowerCase()}`,
+      automatic: true,
+      mayAutoReply: false,
+    });
+  });
+
+  it('is a ticket when it invites, when it is only attached, and when a person released it', async () => {
+    expect(offerOf(await interpreted(mixed, calendar('REQUEST')))).toMatchObject({
+      appendOnly: null,
+      automatic: false,
+    });
+    const attached = calendar('REPLY', 'Content-Disposition: attachment; filename=a.ics');
+    expect(offerOf(await interpreted(mixed, attached))).toMatchObject({ appendOnly: null, automatic: false });
+    const mail = await parsed(mixed, calendar('REPLY'));
+    const released = interpret(mail, 'id@x', { ...received, released: true }, ourselves, policy);
+    expect(offerOf(released)).toMatchObject({ appendOnly: null, mayAutoReply: false });
+  });
+});
+
 /** The fields of a server that took the mail in from outside and says what it found. */
 function vouched(results: string) {
   return {
