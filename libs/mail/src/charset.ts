@@ -76,6 +76,9 @@ export function decodeBytes(bytes: Buffer, declared: string | null): DecodedText
   const label = normaliseLabel(declared);
   if (SAYS_NOTHING.has(label)) return guess(bytes, null);
   if (UTF8_LABELS.has(label)) return isUtf8(bytes) ? { text: utf8(bytes), guessed: false } : guess(bytes, null);
+  // no text in another charset begins like that, and without such a mark nobody knows the order of the bytes
+  if (label.startsWith('utf-16') && byteOrder(bytes))
+    return { text: leniently(bytes, byteOrder(bytes)!), guessed: false };
   if (label === 'utf-7') return { text: decodeUtf7(bytes.toString('latin1')), guessed: false };
   const name = encodingOf(label);
   if (name === null || (!SEVERAL_BYTES.test(name) && isUtf8(bytes) && !isAscii(bytes))) return guess(bytes, null);
@@ -85,7 +88,7 @@ export function decodeBytes(bytes: Buffer, declared: string | null): DecodedText
     const text = strictly(bytes, relative);
     if (text !== null) return { text, guessed: true };
   }
-  return guess(bytes, name === 'windows-1252' ? null : name);
+  return guess(bytes, name);
 }
 
 /**
@@ -98,7 +101,7 @@ export function decodeUndeclared(bytes: Buffer, hint: string | null): DecodedTex
 
 /** @param named a label of the encoding standard that is likelier than others */
 function guess(bytes: Buffer, named: string | null): DecodedText {
-  const wide = BYTE_ORDER.get(bytes.subarray(0, 2).toString('latin1'));
+  const wide = byteOrder(bytes);
   if (wide && bytes.length % 2 === 0) return { text: leniently(bytes, wide), guessed: true };
   if (!isUtf8(bytes)) {
     const charset = detectCharset(bytes, decodeMixed, named);
@@ -113,6 +116,10 @@ const BYTE_ORDER = new Map([
   ['\xff\xfe', 'utf-16le'],
   ['\xfe\xff', 'utf-16be'],
 ]);
+
+function byteOrder(bytes: Buffer): string | undefined {
+  return BYTE_ORDER.get(bytes.subarray(0, 2).toString('latin1'));
+}
 
 /** Without a byte order mark. */
 function utf8(bytes: Buffer): string {

@@ -267,10 +267,10 @@ function splitParameters(raw: string): string[] {
   return (raw.match(/(?:[^;"]+|"(?:[^"\\]|\\.)*(?:"|$)|")+/g) ?? []).map((part) => part.trim());
 }
 
-/** Without quotes, escapes and a comment behind. */
+/** Without quotes, escapes and a comment behind. Of a path that nobody escaped the backslashes stay. */
 function unquote(value: string): string {
   const quoted = /^"((?:[^"\\]|\\.)*)/.exec(value);
-  if (quoted) return quoted[1]!.replace(/\\(.)/g, '$1');
+  if (quoted) return quoted[1]!.replace(/\\(["\\])/g, '$1');
   return value.endsWith(')') ? value.slice(0, value.lastIndexOf('(')).trimEnd() : value;
 }
 

@@ -23,6 +23,7 @@ describe('the one address of a field', () => {
     ['[JIRA] Doe <jira@example.com>', 'jira@example.com'],
     ['jane@example.com <jane@example.com>', 'jane@example.com'],
     ['=?utf-8?Q?M=C3=BCller,_Jane?= <jane@example.com>', 'jane@example.com'],
+    ['Doe, Jane <jane@example.com>', 'jane@example.com'],
     ['=?utf-8?Q?Jane Doe?=<jane@example.com>', 'jane@example.com'],
     [`${utf8('Jäne')} <jane@example.com>`, 'jane@example.com'],
     [utf8('josé@bücher.example'), utf8('josé@xn--bcher-kva.example')],
@@ -69,6 +70,9 @@ describe('the one address of a field', () => {
     ['dots that lead', '.agent@corp.example'],
     ['an open quote', '"agent@corp.example'],
     ['a backslash', 'agent\\@evil.example@corp.example'],
+    ['one before a comma', 'agent@corp.example, Eve <eve@evil.example>'],
+    ['one behind a comma', 'Eve <eve@evil.example>, agent'],
+    ['a comma at the end', 'agent@corp.example,'],
     ['semicolons', 'agent@corp.example;eve@evil.example'],
     ['nothing', ''],
   ])('%s is nobody', (_what, raw) => {

@@ -9,7 +9,7 @@ const MAX_LENGTH = 4_000;
 const MAX_LOCAL = 64;
 const MAX_DOMAIN = 255;
 
-type Token = { kind: 'word' | 'quoted' | 'special'; text: string };
+type Token = { kind: 'word' | 'quoted' | 'comma' | 'special'; text: string };
 
 /**
  * @param value a raw field: bytes as characters, unfolded; 8-bit text is UTF-8
@@ -55,8 +55,8 @@ function tokensOf(text: string): Token[] | null {
       if (end < 0 || glued) return null;
       at = end;
       if (at < text.length && !/[\s<]/.test(text[at]!)) return null;
-    } else if (character === '<' || character === '>') {
-      tokens.push({ kind: 'special', text: character });
+    } else if (character === '<' || character === '>' || character === ',') {
+      tokens.push({ kind: character === ',' ? 'comma' : 'special', text: character });
       at++;
       glued = false;
     } else {
@@ -79,9 +79,12 @@ function endOfComment(text: string, start: number): number {
   return -1;
 }
 
-/** In the name nothing but a quoted string may hold an at sign; programs without a name put the address itself there. */
+/**
+ * In the name nothing but a quoted string may hold an at sign; programs without a name put the address itself there, and
+ * others forget the quotes around `Doe, Jane`, which without an at sign is nobody else.
+ */
 function isPhrase({ kind, text }: Token, address: string): boolean {
-  return kind === 'quoted' || (kind === 'word' && (!text.includes('@') || text === address));
+  return kind === 'quoted' || kind === 'comma' || (kind === 'word' && (!text.includes('@') || text === address));
 }
 
 /** Letters, digits and signs of RFC 5322 and 6531 in a dot-atom; nothing invisible, no blank, no quotes. */
