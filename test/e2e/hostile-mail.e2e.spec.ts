@@ -354,6 +354,14 @@ describe('too much of everything', () => {
         ),
     ],
     [
+      'a mail of 150 MB',
+      () => {
+        const head = `${multipartHead('huge', 'b')}--b\r\nContent-Type: application/octet-stream; name=huge.bin\r\n\r\n`;
+        const line = 'A'.repeat(76);
+        return Buffer.concat([Buffer.from(head), Buffer.alloc(150 << 20, `${line}\r\n`), Buffer.from('\r\n--b--\r\n')]);
+      },
+    ],
+    [
       'twenty megabytes of markup',
       () =>
         lines(

@@ -143,7 +143,7 @@ export class Decisions {
     if (duplicates.has(id)) return unlessSame(row, duplicateOf({ id, messageId }));
     if (!('offer' in interpretation)) return unlessSame(row, { id, messageId, ...interpretation });
     const { accepted } = await this.options.bus.expect(acceptMail, { mails: [interpretation.offer] });
-    return { ...asDisposed(accepted[0]!), messageId };
+    return unlessSame(row, { ...asDisposed(accepted[0]!), messageId });
   }
 
   private async rebuild(sql: Sql, row: Settled, reading: Reading, { actor }: DecideInbound): Promise<Outcome> {

@@ -113,6 +113,48 @@ describe('what a mail means', () => {
   });
 });
 
+describe('a message of a calendar', () => {
+  const calendar = (method: string, ...more: string[]) =>
+    [
+      '--b',
+      'Content-Type: text/plain',
+      '',
+      'Accepted',
+      '--b',
+      `Content-Type: text/calendar; method=${method}`,
+      ...more,
+      '',
+      'BEGIN:VCALENDAR',
+      `METHOD:${method}`,
+      'BEGIN:VEVENT',
+      'UID:u',
+      'END:VEVENT',
+      'END:VCALENDAR',
+      '--b--',
+    ].join('\r\n');
+  const mixed = { ...human, 'Content-Type': 'multipart/alternative; boundary=b' };
+
+  it.each(['REPLY', 'CANCEL'])('that is a %s opens no ticket and is answered by nobody', async (method) => {
+    expect(offerOf(await interpreted(mixed, calendar(method)))).toMatchObject({
+      appendOnly: `calendar:${method.toLowerCase()}`,
+      automatic: true,
+      mayAutoReply: false,
+    });
+  });
+
+  it('is a ticket when it invites, when it is only attached, and when a person released it', async () => {
+    expect(offerOf(await interpreted(mixed, calendar('REQUEST')))).toMatchObject({
+      appendOnly: null,
+      automatic: false,
+    });
+    const attached = calendar('REPLY', 'Content-Disposition: attachment; filename=a.ics');
+    expect(offerOf(await interpreted(mixed, attached))).toMatchObject({ appendOnly: null, automatic: false });
+    const mail = await parsed(mixed, calendar('REPLY'));
+    const released = interpret(mail, 'id@x', { ...received, released: true }, ourselves, policy);
+    expect(offerOf(released)).toMatchObject({ appendOnly: null, mayAutoReply: false });
+  });
+});
+
 /** The fields of a server that took the mail in from outside and says what it found. */
 function vouched(results: string) {
   return {
@@ -142,6 +184,13 @@ describe('who wrote a mail', () => {
       { ...vouched('dmarc=fail header.from=customer.test'), ...human, ...reply },
       { ...human, ...reply, From: 'mara@customer.test, eve@elsewhere.test' },
       { ...human, ...reply, From: '=?utf-8?Q?mara?=@customer.test' },
+      {
+        ...vouched('dmarc=pass header.from=customer.test'),
+        ...human,
+        ...reply,
+        From: 'eve@x.test <mara@customer.test>',
+      },
+      { ...human, ...reply, From: 'Team: mara@customer.test;' },
     ]) {
       expect(offerOf(await interpreted(headers))).toMatchObject({
         senderIdentified: false,
@@ -163,6 +212,10 @@ describe('who wrote a mail', () => {
       senderVerification: 'unverified',
       replyTo: null,
     });
+    for (const disputed of ['eve@elsewhere.test <mara@customer.test>', 'mara@customer.test, eve@elsewhere.test']) {
+      const offer = offerOf(await interpreted({ ...form, 'Reply-To': disputed }));
+      expect(offer).toMatchObject({ senderIdentified: false, mayAutoReply: false });
+    }
     const other = offerOf(await interpreted({ ...human, 'Reply-To': 'eve@elsewhere.test' }));
     expect(other).toMatchObject({ from: { email: 'mara@customer.test' }, replyTo: 'eve@elsewhere.test' });
   });

@@ -82,6 +82,7 @@ export function interpret(
   // somebody who answers us is known; whether they may, is decided with the ticket
   const refused = refusalOf(mail, { identity, answers: signedTicketNumber(candidates) !== null }, policy);
   if (refused && !released) return refused;
+  const scheduling = released ? null : schedulingAnswer(mail);
   const spam = released ? null : spamSignOf(mail, identity, policy);
   const text = mail.html === null && mail.text.trim() === '' ? NO_TEXT : mail.text;
   const offer: IncomingMail = {
@@ -108,7 +109,8 @@ export function interpret(
     replyTo: otherReplyTo(mail, sender),
     forwarded: forwardedOf(mail, own.addresses),
     spam,
-    automatic: mailClass !== 'human',
+    appendOnly: scheduling,
+    automatic: mailClass !== 'human' || scheduling !== null,
     mayAutoReply: identity !== null && spam === null && mayAutoReply(mail, { class: mailClass, rule }),
     rawSha256: received.rawSha256,
     rawSize: received.rawSize,
@@ -116,6 +118,11 @@ export function interpret(
     defaultOrganisationId: received.defaultOrganisationId,
   };
   return { ...fitting(offer), rule: reported ? rule : (candidates.claims[0]?.carrier ?? rule) };
+}
+
+/** That somebody comes to a meeting, or that there is none, says something on a ticket but begins none. */
+function schedulingAnswer({ calendar }: ParsedMail): string | null {
+  return calendar?.isMessage && /^(?:reply|cancel)$/.test(calendar.method ?? '') ? `calendar:${calendar.method}` : null;
 }
 
 /** Ids in the text of a report are looked for in its beginning. */

@@ -252,5 +252,6 @@ export function duplicateOf({ id, messageId }: { id: string; messageId: string }
 }
 
 export function asDisposed({ inboundId, result, rule, ticketId, ticketNumber }: AcceptedMail): Disposed {
-  return { id: inboundId, disposition: result, rule, ticketId, ticketNumber };
+  const ticket = ticketId !== null && ticketNumber !== null ? { ticketId, ticketNumber } : {};
+  return { id: inboundId, disposition: result, rule, ...ticket };
 }

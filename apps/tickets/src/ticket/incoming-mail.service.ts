@@ -8,6 +8,8 @@
  * Employees have their powers by mail only when the receiving server vouches for them: then their words are an answer in
  * the support's name. Otherwise they are kept among employees.
  *
+ * What is `appendOnly` opens no ticket and is rejected instead, which leaves no trace here.
+ *
  * A mail that was taken before (same inboundId) gives the same answer again and changes nothing.
  */
 import {
@@ -82,6 +84,7 @@ export class IncomingMailService {
     if (open && (await this.append(em, batch, mail, sender, open.row))) {
       return answer(mail, 'appended', open.row, open.rule);
     }
+    if (mail.appendOnly) return rejected(mail, mail.appendOnly);
     const related = open ?? candidates[0];
     const request = requestIn(mail, sender);
     const followUpOf = related?.named.number ?? null;
@@ -320,6 +323,10 @@ interface Place {
 
 function answer(mail: IncomingMail, result: AcceptedMail['result'], row: Ticket, rule: string): AcceptedMail {
   return { inboundId: mail.inboundId, result, ticketId: row.id, ticketNumber: row.number, rule };
+}
+
+function rejected({ inboundId }: IncomingMail, rule: string): AcceptedMail {
+  return { inboundId, result: 'rejected', ticketId: null, ticketNumber: null, rule };
 }
 
 /** What employees see of a mail before they open its ticket. */
