@@ -1,5 +1,5 @@
 /** What became of every mail, as people see it, and what they decide about it; two instances of each service. */
-import type { InboundDetail, InboundPage, InboundResult, InboundView, ReprocessAllResult } from '#contracts';
+import type { DecideAllResult, InboundDetail, InboundPage, InboundResult, InboundView } from '#contracts';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
@@ -235,7 +235,7 @@ describe('a quarantined mail', () => {
       'broken',
     ]);
     const part = (after?: string) =>
-      erik.request<ReprocessAllResult>('POST', '/inbound/reprocess', { filter: { rule: 'broken' }, limit: 3, after });
+      erik.request<DecideAllResult>('POST', '/inbound/reprocess', { filter: { rule: 'broken' }, limit: 3, after });
     const first = await part();
     const second = await part(first.next!);
     expect(second.next).toBeNull();

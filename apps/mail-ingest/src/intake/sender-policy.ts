@@ -122,7 +122,8 @@ export function spamSignOf(mail: ParsedMail, identity: string | null, policy: Se
   return isAllowed(identity, policy) ? null : spamSign(mail);
 }
 
-function isAllowed(identity: string | null, { allowed }: SenderPolicy): boolean {
+/** The sender is on the list of those who are always taken, and not only in name. */
+export function isAllowed(identity: string | null, { allowed }: SenderPolicy): boolean {
   return identity !== null && isListed(identity, allowed);
 }
 
