@@ -131,7 +131,7 @@ export class MailIngestEnv extends ServiceEnv {
   @IsString()
   MAIL_BLOCKED_SENDERS: string = '';
 
-  /** Addresses and domains whose mail is neither blocked nor taken for spam. */
+  /** Addresses and domains whose mail is neither blocked nor taken for spam or a flood. */
   @IsString()
   MAIL_ALLOWED_SENDERS: string = '';
 

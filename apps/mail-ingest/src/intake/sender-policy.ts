@@ -19,7 +19,7 @@ export interface SenderSettings {
   trust: AuthenticationTrust;
   /** Addresses and domains whose mail is rejected. */
   blocked: string[];
-  /** Addresses and domains whose mail is neither blocked nor spam. */
+  /** Addresses and domains whose mail is neither blocked nor spam nor a flood. */
   allowed: string[];
   /** Addresses and domains that write for others: contact forms, groups. Who is in Reply-To wrote their mail. */
   relays: string[];
