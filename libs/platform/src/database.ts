@@ -3,6 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import { BLOB_SCHEMA } from './blobs.js';
+import { QuickQuotingDriver } from './quoting.js';
 import type { Sql } from './sql.js';
 
 /** Keys of the advisory locks, in one place so that no two uses collide. */
@@ -40,6 +41,7 @@ export function sqlOf(em: EntityManager): Sql {
 /** Options that every service's ORM has in common. The service adds its entities, schema and migrations. */
 export function ormOptions(databaseUrl: string, poolSize: number, service: string): Options {
   return {
+    driver: QuickQuotingDriver,
     clientUrl: databaseUrl,
     extensions: [Migrator],
     pool: { min: 0, max: poolSize },

@@ -127,9 +127,9 @@ export class Ledger {
    * still counts.
    */
   async settle(results: DeliveryResult[]): Promise<void> {
-    await this.sql.query({
-      name: 'settle-deliveries',
-      text: `
+    // not named: a plan that was made for an empty ledger would be kept, and read all of the full one
+    await this.sql.query(
+      `
         update notifier.delivery as d
         set state = result.state,
           due_at = case result.state when 'pending' then now() + result."delayMs" * interval '1 millisecond' end,
@@ -140,8 +140,8 @@ export class Ledger {
           as result(id uuid, attempts integer, state text, "delayMs" integer, response text, error text)
         where d.id = result.id and d.state in ('sending', 'pending')
           and (result.state = 'sent' or (d.state = 'sending' and d.attempts = result.attempts))`,
-      values: [JSON.stringify(results)],
-    });
+      [JSON.stringify(results)],
+    );
   }
 
   /**

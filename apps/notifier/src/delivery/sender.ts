@@ -18,6 +18,8 @@ import { Relay, type SendResult } from './relay.js';
 import { retryDelayMs } from './retry.js';
 
 const POLL_MS = 1_000;
+/** Dialogues that end within so short a time of each other are written down, and followed, together. */
+const GATHER_MS = 5;
 const PROLONG_MS = (LEASE_SECONDS * 1_000) / 4;
 const FIRST_CHECK_MS = 250;
 const LONGEST_CHECK_MS = 15_000;
@@ -74,6 +76,7 @@ export class Sender implements OnApplicationBootstrap, BeforeApplicationShutdown
         await this.settleResults();
         await this.takeMore();
         if (this.results.length === 0) await pause(POLL_MS, this.awake.signal);
+        if (this.inHand.size > 0) await pause(GATHER_MS, this.stopping.signal);
       } catch (error) {
         this.log.error({ err: error }, 'the ledger cannot be used');
         await pause(POLL_MS, this.stopping.signal);
