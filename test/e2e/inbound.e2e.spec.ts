@@ -247,6 +247,19 @@ describe('a quarantined mail', () => {
     await expect(statusOf(erik.request('POST', '/inbound/reprocess', { filter: {} }))).resolves.toBe(422);
   });
 
+  it('is released with all others that pass the filter, by employees only', async () => {
+    const bounces = await Promise.all([1, 2].map((number) => receive(strayBounce(`Held ${number}`), '')));
+    await quarantine('flood', bounces);
+    const request = { filter: { disposition: ['quarantined'], rule: 'flood' } };
+    const release = (api: typeof erik) => api.request<DecideAllResult>('POST', '/inbound/release', request);
+    await expect(statusOf(release(zoe))).resolves.toBe(403);
+    const { results, next } = await release(erik);
+    expect(results.map(({ disposition }) => disposition)).toEqual(['ticket_created', 'ticket_created']);
+    expect(next).toBeNull();
+    const { changes } = await show(bounces[0]!.id);
+    expect(changes).toMatchObject([{ action: 'release', ruleBefore: 'flood', ruleAfter: 'released:new' }]);
+  });
+
   it('is a ticket with its headers when it is too large, and says where it is', async () => {
     const raw = rawMail({ Subject: 'Too large' }, 'x'.repeat(MAX_BYTES));
     const inbound = await receive(raw);
