@@ -22,10 +22,9 @@ export class AuthorisationServer {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const authorisation = new AuthorisationServer(server);
-    server.on('request', (request, response) => {
-      void authorisation.answer(request).then(({ status, body }) => {
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-      });
+    server.on('request', async (request, response) => {
+      const { status, body } = await authorisation.answer(request);
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     });
     return authorisation;
   }

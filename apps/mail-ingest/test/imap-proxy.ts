@@ -56,10 +56,11 @@ export class ImapProxy {
       const held = this.hold(command);
       if (!held) return server.write(chunk);
       client.pause();
-      return held.then(() => {
-        server.write(chunk);
+      const say = () => {
         client.resume();
-      }, cut);
+        return server.write(chunk);
+      };
+      return held.then(say, cut);
     });
     server.on('data', (chunk) => {
       heard += chunk.length;
