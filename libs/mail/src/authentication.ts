@@ -123,7 +123,7 @@ function domainOf(address: string): string {
  * The mail moved between our own servers, or within one: no `from`, or nothing but private addresses, or LMTP. What the
  * sending host calls itself proves nothing, its address does.
  */
-function isInternalHop(received: string): boolean {
+export function isInternalHop(received: string): boolean {
   const value = received.slice(0, MAX_FIELD_LENGTH);
   if (/^\s*(?:by\s|\()/i.test(value)) return true;
   const addresses = value

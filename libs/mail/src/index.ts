@@ -1,5 +1,12 @@
 export * from './addresses.js';
-export * from './authentication.js';
+export {
+  authenticate,
+  parseAuthenticationResults,
+  type AuthenticationTrust,
+  type MethodResult,
+  type SenderAuthentication,
+  type Verdict,
+} from './authentication.js';
 export * from './base-subject.js';
 export * from './bounce.js';
 export { BOUNCE_KINDS, type BounceKind } from './bounce-kind.js';
@@ -7,6 +14,7 @@ export * from './classify.js';
 export * from './compose.js';
 export { fallbackMail, LOOP_HEADER, TICKET_HEADER } from './fields.js';
 export * from './headers.js';
+export { arrivalsAt } from './hops.js';
 export * from './html-text.js';
 export * from './mail.js';
 export * from './parse.js';

@@ -20,7 +20,7 @@ export interface SenderSettings {
   trust: AuthenticationTrust;
   /** Addresses and domains whose mail is rejected. */
   blocked: string[];
-  /** Addresses and domains whose mail is neither blocked nor spam. */
+  /** Addresses and domains whose mail is neither blocked nor spam nor a flood. */
   allowed: string[];
   /** Addresses and domains that write for others: contact forms, groups. Who is in Reply-To wrote their mail. */
   relays: string[];
@@ -123,7 +123,8 @@ export function spamSignOf(mail: ParsedMail, identity: string | null, policy: Se
   return isAllowed(identity, policy) ? null : spamSign(mail);
 }
 
-function isAllowed(identity: string | null, { allowed }: SenderPolicy): boolean {
+/** The sender is on the list of those who are always taken, and not only in name. */
+export function isAllowed(identity: string | null, { allowed }: SenderPolicy): boolean {
   return identity !== null && isListed(identity, allowed);
 }
 

@@ -9,6 +9,7 @@
  * the support's name. Otherwise they are kept among employees.
  *
  * What is `appendOnly` opens no ticket and is rejected instead, which leaves no trace here.
+ * Who says the same again and again is taken for a machine: `recent-words.ts`.
  *
  * A mail that was taken before (same inboundId) gives the same answer again and changes nothing.
  */
@@ -24,16 +25,17 @@ import {
   type BouncedRecipient,
   type IncomingMail,
 } from '#contracts';
-import { applyMessage } from '#domain';
+import { applyMessage, type MessageEffect } from '#domain';
 import { baseSubject, withoutSubjectTag } from '#mail';
-import { isUniqueViolation, sqlOf } from '#platform';
+import { isUniqueViolation, LOGGER, type Logger, sqlOf } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import { PolicyStore } from '../sla/policy.store.js';
 import { Batch, lockConversations, MergedMeanwhile } from './mail-batch.js';
 import { isReporter, mayAppend, ownWords, requestIn, requestWords, type Request } from './mail-thread.js';
-import { lookup, type DirectoryPerson } from './surroundings.js';
+import { TIMES } from './recent-words.js';
+import { lookup, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { nextNumbers, TicketService, type Opening } from './ticket.service.js';
 import type { TicketWriter } from './ticket.writer.js';
@@ -48,6 +50,7 @@ export class IncomingMailService {
     @Inject(MikroORM) private readonly orm: MikroORM,
     private readonly tickets: TicketService,
     private readonly policies: PolicyStore,
+    @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   async accept({ mails }: AcceptMail): Promise<AcceptMailResult> {
@@ -109,15 +112,7 @@ export class IncomingMailService {
     writer.bringUpToTerms();
     const text = bounceSentences(results);
     const note = { ...mail, text, visibleText: text, html: null, attachments: [], automatic: true };
-    const { people } = surroundings;
-    const accepted = applyMessage(
-      stateOf(row),
-      { author: 'employee', authorId: null, automatic: true, visibility: 'internal' },
-      writer.policy,
-      { now: surroundings.now, people: lookup(people) },
-    );
-    if (accepted.effect === 'follow_up') throw new Error('an internal note never opens a ticket');
-    writer.apply(accepted);
+    applyNote(writer, surroundings);
     const entry = this.writeMail(em, writer, note, MAIL_SYSTEM, 'note', [], []);
     const told = row.assigneeId ? [{ role: 'assignee' as const, personId: row.assigneeId }] : [];
     const recipients = isFailure(results) ? writer.recipients('promise', told, MAIL_SYSTEM) : [];
@@ -129,10 +124,12 @@ export class IncomingMailService {
   private async append(
     em: EntityManager,
     batch: Batch,
-    mail: IncomingMail,
+    received: IncomingMail,
     sender: DirectoryPerson,
     row: Ticket,
   ): Promise<boolean> {
+    const repeats = received.automatic ? null : batch.repeats(received, row, sender);
+    const mail = repeats ? { ...received, automatic: true } : received;
     const surroundings = batch.surroundingsOf(row);
     const { now, people } = surroundings;
     const writer = this.tickets.writer(em, row, surroundings);
@@ -169,8 +166,22 @@ export class IncomingMailService {
       author,
       writer.recipients(visibility === 'public' ? words : 'note', accepted.told, author),
     );
-    batch.remember(mail, row);
+    if (repeats === 'first') this.noteRepetition(writer, surroundings, author);
+    batch.remember(mail, row, sender);
     return true;
+  }
+
+  /** Says once why nothing comes of these mails any more. */
+  private noteRepetition(writer: TicketWriter, surroundings: Surroundings, { name, email }: AuthorView): void {
+    const ticket = writer.row.number;
+    this.log.warn({ ticket, sender: email, times: TIMES }, 'the same words again and again: taken for a machine');
+    const effect = applyNote(writer, surroundings);
+    const text =
+      `${name} sent the same words ${TIMES} times within an hour. They are taken for a machine’s: while they go on, ` +
+      `they change nothing here and nobody is told of them.`;
+    const entry = writer.entry({ kind: 'note', text, visibleText: text, automatic: true }, MAIL_SYSTEM);
+    const said = { entryId: entry.id, visibility: 'internal', text: null, effect } as const;
+    writer.publish(ticketMessageAdded, said, MAIL_SYSTEM, []);
   }
 
   private async openTicket(
@@ -189,9 +200,10 @@ export class IncomingMailService {
     const writer = await this.open(em, batch, mail, { reporter, organisationId, subject: mail.subject }, place);
     const author: AuthorView = { personId: reporter.personId, name: reporter.name, email: reporter.email };
     // a first mail is shown whole: what it quotes or forwards is the request
-    this.writeMail(em, writer, { ...mail, visibleText: mail.text }, author, 'message', writer.creation(), []);
+    const said = { ...mail, visibleText: mail.text };
+    this.writeMail(em, writer, said, author, 'message', writer.creation(), []);
     writer.rememberMail(mail.messageId);
-    batch.remember(mail, writer.row);
+    batch.remember(said, writer.row, sender);
     const acknowledge = mail.mayAutoReply && !mail.automatic && mail.from.email !== null;
     writer.publish(ticketCreated, { text: mail.text.slice(0, MAX_EVENT_TEXT), acknowledge }, author, []);
     return writer.row;
@@ -292,6 +304,19 @@ export class IncomingMailService {
 }
 
 const MAIL_SYSTEM: AuthorView = { personId: null, name: 'Mail system', email: null };
+
+/** A note of our own: it changes neither a state nor a clock. @returns what it did besides being said */
+function applyNote(writer: TicketWriter, { now, people }: Surroundings): MessageEffect {
+  const accepted = applyMessage(
+    stateOf(writer.row),
+    { author: 'employee', authorId: null, automatic: true, visibility: 'internal' },
+    writer.policy,
+    { now, people: lookup(people) },
+  );
+  if (accepted.effect === 'follow_up') throw new Error('an internal note never opens a ticket');
+  writer.apply(accepted);
+  return accepted.effect;
+}
 
 function isFailure(results: BouncedRecipient[]): boolean {
   return results.length === 0 || results.some(({ action }) => action === 'failed');
