@@ -9,6 +9,8 @@ import { prepareDirectory } from '../../tools/demo/directory.ts';
 export interface World {
   stack: Stack;
   services: Services;
+  /** What each instance logs, a file each. */
+  logDirectory: string;
 }
 
 /** Starts a stack, fills the directory with the demo's people, and starts the services asked for. */
@@ -18,8 +20,9 @@ export async function startWorld(options: Omit<Partial<ServicesOptions>, 'stack'
   try {
     await prepareDirectory(stack);
     const env = { 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '5' } };
-    const services = await startServices({ env, ...options, stack, logDirectory: join(directory, 'log') });
-    return { stack, services };
+    const logDirectory = join(directory, 'log');
+    const services = await startServices({ env, ...options, stack, logDirectory });
+    return { stack, services, logDirectory };
   } catch (error) {
     await stack.stop();
     throw error;
