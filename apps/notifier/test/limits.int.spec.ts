@@ -169,6 +169,16 @@ it('an event that is seen again neither counts nor says anything', async () => {
   expect(rows).toEqual([{ deliveries: 1, counted: 1 }]);
 });
 
+it('an event that is seen again takes no place from another one that comes with it', async () => {
+  const limits = { ...DEFAULTS, AUTOMATIC_MAILS_PER_TICKET_HOUR: 2 };
+  const change = () =>
+    event([delivery('rosa@ten.test', { automatic: { recipient: 'rosa@ten.test', acknowledges: null } })], 79);
+  const [first, second] = [change(), change()];
+  expect(await ledger.record('test', [first], limits)).toEqual([]);
+  expect(await ledger.record('test', [first, second], limits)).toEqual([]);
+  expect(await row(second.deliveries[0]!.id)).toMatchObject({ state: 'pending' });
+});
+
 describe('an address that a mail server does not know', () => {
   const nobody = (change: Partial<BouncedRecipient> = {}): BouncedRecipient[] => [
     {
@@ -194,6 +204,16 @@ describe('an address that a mail server does not know', () => {
     expect(await record(delivery('gone@eight.test'))).toEqual([null]);
     await bounce(nobody());
     await database.query(`update notifier.correspondent set undeliverable_at = now() - interval '61 days'`);
+    expect(await record(delivery('gone@eight.test'))).toEqual([null]);
+  });
+
+  it('is not blocked again by a report that is only seen again', async () => {
+    const sent = delivery('gone@eight.test', { template: 'message', automatic: null });
+    await record(sent);
+    const at = new Date().toISOString();
+    await ledger.recordBounce(sent.messageId, at, nobody());
+    await record(delivery('gone@eight.test', { template: 'message', automatic: null }));
+    await ledger.recordBounce(sent.messageId, at, nobody());
     expect(await record(delivery('gone@eight.test'))).toEqual([null]);
   });
 

@@ -80,8 +80,9 @@ export class Ledger {
     if (mails.length === 0) return this.write(this.pool, consumer, rowsOf(events, null));
     return inTransaction(this.pool, async (sql) => {
       await sql.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCK.automaticMail]);
+      const unseen = await unseenOf(sql, consumer, events);
       const limiter = new AutomaticMailLimiter(await countsOf(sql, mails), limits);
-      return this.write(sql, consumer, rowsOf(events, limiter));
+      return this.write(sql, consumer, rowsOf(unseen, limiter));
     });
   }
 
@@ -207,7 +208,8 @@ export class Ledger {
 
   /**
    * Notes what a report says of a delivery: of the one to the recipient that it names, or of the only one, since a mail
-   * of ours goes to one person. What was delivered late is not failed any more.
+   * of ours goes to one person. What was delivered late is not failed any more. A report that is seen again takes nothing
+   * back that was found out since.
    */
   async recordBounce(messageId: string, at: string, results: BouncedRecipient[]): Promise<void> {
     await this.pool.query({
@@ -222,9 +224,10 @@ export class Ledger {
             from jsonb_to_recordset($3::jsonb) as r(recipient text, action text, status text, kind text, hard boolean, diagnostic text)
             order by lower(recipient) = (select recipient from notifier.delivery where message_id = $1) desc nulls last
             limit 1
-          ) as r
-          where d.message_id = $1 and (d.bounced_at is null or d.bounced_at <= $2)
-          returning d.recipient, lower(r.reported) = d.recipient and r.hard and r.kind = 'userunknown' as nobody_there
+          ) as r, notifier.delivery as before
+          where d.message_id = $1 and before.id = d.id and (d.bounced_at is null or d.bounced_at <= $2)
+          returning d.recipient, lower(r.reported) = d.recipient and r.hard and r.kind = 'userunknown'
+            and before.bounced_at is distinct from $2 as nobody_there
         )
         update notifier.correspondent set undeliverable_at = now()
         from noted where nobody_there and address = noted.recipient`,
@@ -264,6 +267,18 @@ function rowsOf(events: RecordedEvent[], limiter: AutomaticMailLimiter | null): 
       suppressedBy: automatic && limiter ? limiter.take({ ...automatic, ticketNumber }) : null,
     })),
   );
+}
+
+/** Each event once, without those that are in the ledger: what was counted then must not be counted again. */
+async function unseenOf(sql: Sql, consumer: string, events: RecordedEvent[]): Promise<RecordedEvent[]> {
+  const unseen = new Map(events.map((event) => [event.eventId, event]));
+  const { rows } = await sql.query<{ event_id: string }>({
+    name: 'seen-events',
+    text: 'select event_id from notifier.processed_event where consumer = $1 and event_id = any($2::uuid[])',
+    values: [consumer, [...unseen.keys()]],
+  });
+  for (const { event_id: seen } of rows) unseen.delete(seen);
+  return [...unseen.values()];
 }
 
 /** What left lately to whom these mails would go. */
