@@ -142,11 +142,17 @@ async function addReporter(em: EntityManager, { reporter }: Ticket, target: Tick
   return rowCount === 1;
 }
 
+/** Unless another ticket of theirs is still merged: what that merge has added is then the participant that is left. */
 async function removeReporter(em: EntityManager, { reporter }: Ticket, target: Ticket): Promise<void> {
-  await sqlOf(em).query('delete from tickets.participant where ticket_id = $1 and person_id = $2', [
-    target.id,
-    reporter.personId,
-  ]);
+  const ids = [target.id, reporter.personId];
+  const { rowCount } = await sqlOf(em).query(
+    `update tickets.ticket_merge set participant_added = true
+     where ticket_id in (select m.ticket_id from tickets.ticket_merge m join tickets.ticket t on t.id = m.ticket_id
+       where m.target_id = $1 and t.reporter_person_id = $2 limit 1)`,
+    ids,
+  );
+  if (rowCount === 1) return;
+  await sqlOf(em).query('delete from tickets.participant where ticket_id = $1 and person_id = $2 and told_only', ids);
 }
 
 async function remember(
