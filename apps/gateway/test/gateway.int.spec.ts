@@ -251,6 +251,18 @@ describe('bad input', () => {
     });
   });
 
+  it.each([
+    ['lists', '/tickets', `{"subject":${'['.repeat(200_000)}${']'.repeat(200_000)},"text":"x"}`],
+    ['objects', '/tickets', `{"subject":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)},"text":"x"}`],
+    ['lists in what has no such field', '/tickets', `{"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}`],
+  ])('%s within each other without end', async (_what, where, body) => {
+    const response = await send(where, {
+      method: 'POST',
+      body,
+    });
+    expect((await problemOf(response)).status).toBe(422);
+  });
+
   it('an oversized body', async () => {
     const response = await send(path, { method: 'PATCH', body: { comment: 'x'.repeat(2 << 20) } });
     expect(await problemOf(response)).toMatchObject({ status: 413, code: 'body_too_large' });
