@@ -8,8 +8,12 @@ import {
   createTicket,
   getClocks,
   getTicket,
+  listInbound,
+  listMailboxes,
+  listPeople,
   listTickets,
   refuse,
+  updateMailbox,
   updateTicket,
   type AddMessage,
   type FieldError,
@@ -348,6 +352,20 @@ describe('bad input', () => {
       status: 403,
       code: 'employees_only',
     });
+  });
+
+  it.each([
+    ['GET', '/inbound', listInbound],
+    ['GET', '/mailboxes', listMailboxes],
+    ['POST', `/mailboxes/${ticket.id}/pause`, updateMailbox],
+  ])('somebody who is no employee any more, at %s %s', async (method, forEmployees, contract) => {
+    const asked = await answer<object, object>(contract, () => refused('mailbox_unknown'));
+    await answer(listPeople, () => refused('viewer_unknown', 'viewerId'));
+    expect(await problemOf(await send(forEmployees, { method }))).toMatchObject({ status: 401, code: 'viewer_unknown' });
+    subscriptions.pop()!.unsubscribe();
+    await answer(listPeople, () => refused('employees_only'));
+    expect(await problemOf(await send(forEmployees, { method }))).toMatchObject({ status: 403, code: 'employees_only' });
+    expect(asked).toEqual([]);
   });
 
   it('a customer who writes a note: nothing is asked of the tickets service', async () => {
