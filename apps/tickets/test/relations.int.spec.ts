@@ -519,6 +519,25 @@ describe('a merge', () => {
     expect(await lastTold(target)).toEqual(['participant bob@customer.test', 'reporter zoe@customer.test']);
   });
 
+  it('of a target goes on telling the reporters of what was merged into it', async () => {
+    const [first, middle, last] = [await newTicket(bob), await newTicket(zoe), await newTicket(zoe)];
+    good(await merge(first, middle));
+    good(await merge(middle, last));
+    good(await say(last, 'To both of you.'));
+    expect(await lastTold(last)).toEqual(['participant bob@customer.test', 'reporter zoe@customer.test']);
+    good(await undo(first));
+    good(await say(last, 'Only to Zoë.'));
+    expect(await lastTold(last)).toEqual(['reporter zoe@customer.test']);
+    good(await undo(middle));
+    good(await merge(first, middle));
+    good(await merge(middle, last));
+    good(await undo(middle));
+    good(await say(last, 'Only to Zoë again.'));
+    expect(await lastTold(last)).toEqual(['reporter zoe@customer.test']);
+    good(await say(middle, 'To both again.'));
+    expect(await lastTold(middle)).toEqual(['participant bob@customer.test', 'reporter zoe@customer.test']);
+  });
+
   it('sends what is said on the merged ticket, by mail or API, to the last target of all', async () => {
     const first = mailFrom(bob.email);
     const merged = await mailed(first);
