@@ -236,3 +236,27 @@ it('what no limit counts any more is forgotten', async () => {
   await ledger.forget();
   expect((await database.query('select from notifier.automatic_mail')).rows).toEqual([]);
 });
+
+it('leases are prolonged while results are written down, without a deadlock', async () => {
+  const recipients = Array.from({ length: 400 }, (_, index) => `lease${index}@twelve.test`);
+  const events = recipients.map((to) => event([delivery(to, { template: 'message', automatic: null })]));
+  await ledger.record('test', events, DEFAULTS);
+  const taken = await ledger.claim(10_000);
+  const ids = taken.map(({ id }) => id);
+  for (let round = 0; round < 30; round++) {
+    const attempts = 1 + round;
+    const results = taken.toReversed().map(({ id }) => ({
+      id,
+      attempts,
+      state: 'pending' as const,
+      delayMs: 0,
+      response: null,
+      error: null,
+    }));
+    await Promise.all([ledger.settle(results), ledger.prolong(ids), ledger.prolong(ids)]);
+    await database.query(`update notifier.delivery set state = 'sending', attempts = $2 where id = any($1)`, [
+      ids,
+      attempts + 1,
+    ]);
+  }
+});

@@ -174,12 +174,14 @@ export class Ledger {
     return rows;
   }
 
-  /** Keeps deliveries in hand from being taken over. */
+  /** Keeps deliveries in hand from being taken over. Rows whose result is just being written down need it no more. */
   async prolong(ids: string[]): Promise<void> {
     await this.pool.query({
       name: 'prolong-deliveries',
       text: `update notifier.delivery set due_at = now() + make_interval(secs => $2)
-             where id = any($1::uuid[]) and state = 'sending'`,
+             where id in (
+               select id from notifier.delivery where id = any($1::uuid[]) and state = 'sending' for update skip locked
+             )`,
       values: [ids, LEASE_SECONDS],
     });
   }
