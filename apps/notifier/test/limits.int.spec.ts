@@ -260,3 +260,17 @@ it('leases are prolonged while results are written down, without a deadlock', as
     ]);
   }
 });
+
+it('instances that meet the same new addresses in different orders do not stop each other', async () => {
+  const shuffled = <T>(list: T[]) =>
+    list
+      .map((one) => ({ one, place: Math.random() }))
+      .toSorted((a, b) => a.place - b.place)
+      .map(({ one }) => one);
+  const words = (to: string) => event([delivery(to, { template: 'message', automatic: null })]);
+  for (let round = 0; round < 60; round++) {
+    const addresses = Array.from({ length: 60 }, (_, index) => `r${round}n${index}@thirteen.test`);
+    const some = (count: number) => shuffled(addresses).slice(0, count).map(words);
+    await Promise.all([16, 60, 30].map((count) => new Ledger(database).record('test', some(count), DEFAULTS)));
+  }
+});

@@ -113,7 +113,9 @@ export class Ledger {
           insert into notifier.automatic_mail (recipient, domain, acknowledges, to_stranger)
           select recipient, substring(recipient from '[^@]*$'), acknowledges, "toStranger" from leaving where "isAutomatic"
         ), known as (
-          insert into notifier.correspondent (address) select distinct recipient from leaving on conflict do nothing
+          -- in order, so that two who meet the same new addresses do not wait for each other
+          insert into notifier.correspondent (address) select distinct recipient from leaving order by recipient
+          on conflict do nothing
         ), spoken_to as (
           update notifier.correspondent set undeliverable_at = null
           where undeliverable_at is not null
