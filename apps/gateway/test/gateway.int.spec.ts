@@ -361,10 +361,16 @@ describe('bad input', () => {
   ])('somebody who is no employee any more, at %s %s', async (method, forEmployees, contract) => {
     const asked = await answer<object, object>(contract, () => refused('mailbox_unknown'));
     await answer(listPeople, () => refused('viewer_unknown', 'viewerId'));
-    expect(await problemOf(await send(forEmployees, { method }))).toMatchObject({ status: 401, code: 'viewer_unknown' });
+    expect(await problemOf(await send(forEmployees, { method }))).toMatchObject({
+      status: 401,
+      code: 'viewer_unknown',
+    });
     subscriptions.pop()!.unsubscribe();
     await answer(listPeople, () => refused('employees_only'));
-    expect(await problemOf(await send(forEmployees, { method }))).toMatchObject({ status: 403, code: 'employees_only' });
+    expect(await problemOf(await send(forEmployees, { method }))).toMatchObject({
+      status: 403,
+      code: 'employees_only',
+    });
     expect(asked).toEqual([]);
   });
 

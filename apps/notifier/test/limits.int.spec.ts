@@ -253,7 +253,8 @@ it('leases are prolonged while results are written down, without a deadlock', as
       response: null,
       error: null,
     }));
-    await Promise.all([ledger.settle(results), ledger.prolong(ids), ledger.prolong(ids)]);
+    const all = Promise.all([ledger.settle(results), ledger.prolong(ids), ledger.prolong(ids)]);
+    await expect(all).resolves.toHaveLength(3);
     await database.query(`update notifier.delivery set state = 'sending', attempts = $2 where id = any($1)`, [
       ids,
       attempts + 1,
@@ -271,6 +272,7 @@ it('instances that meet the same new addresses in different orders do not stop e
   for (let round = 0; round < 60; round++) {
     const addresses = Array.from({ length: 60 }, (_, index) => `r${round}n${index}@thirteen.test`);
     const some = (count: number) => shuffled(addresses).slice(0, count).map(words);
-    await Promise.all([16, 60, 30].map((count) => new Ledger(database).record('test', some(count), DEFAULTS)));
+    const all = [16, 60, 30].map((count) => new Ledger(database).record('test', some(count), DEFAULTS));
+    await expect(Promise.all(all)).resolves.toEqual([[], [], []]);
   }
 });

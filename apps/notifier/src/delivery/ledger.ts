@@ -81,7 +81,7 @@ export class Ledger {
     return inTransaction(this.pool, async (sql) => {
       await sql.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCK.automaticMail]);
       const unseen = await unseenOf(sql, consumer, events);
-      const limiter = new AutomaticMailLimiter(await countsOf(sql, mails), limits);
+      const limiter = new AutomaticMailLimiter(await countsOf(sql, mails, limits), limits);
       return this.write(sql, consumer, rowsOf(unseen, limiter));
     });
   }
@@ -193,9 +193,9 @@ export class Ledger {
    * still counts.
    */
   async settle(results: DeliveryResult[]): Promise<void> {
-    // not named: a plan that was made for an empty ledger would be kept, and read all of the full one
-    await this.pool.query(
-      `
+    await this.pool.query({
+      name: 'settle-deliveries',
+      text: `
         update notifier.delivery as d
         set state = result.state,
           due_at = case result.state when 'pending' then now() + result."delayMs" * interval '1 millisecond' end,
@@ -206,8 +206,8 @@ export class Ledger {
           as result(id uuid, attempts integer, state text, "delayMs" integer, response text, error text)
         where d.id = result.id and d.state in ('sending', 'pending')
           and (result.state = 'sent' or (d.state = 'sending' and d.attempts = result.attempts))`,
-      [JSON.stringify(results)],
-    );
+      values: [JSON.stringify(results)],
+    });
   }
 
   /**
@@ -285,8 +285,8 @@ async function unseenOf(sql: Sql, consumer: string, events: RecordedEvent[]): Pr
   return [...unseen.values()];
 }
 
-/** What left lately to whom these mails would go. */
-async function countsOf(sql: Sql, mails: AutomaticMail[]): Promise<Counts> {
+/** What left lately to whom these mails would go, each counted up to its limit. */
+async function countsOf(sql: Sql, mails: AutomaticMail[], limits: Limits): Promise<Counts> {
   const recipients = [...new Set(mails.map(({ recipient }) => recipient))];
   const { rows } = await sql.query<{
     recipients: Record<string, RecipientCounts>;
@@ -298,28 +298,35 @@ async function countsOf(sql: Sql, mails: AutomaticMail[]): Promise<Counts> {
     text: `
       select
         (select jsonb_object_agg(address, jsonb_build_object(
-            'acknowledgements', (select count(*) from notifier.automatic_mail
-              where recipient = address and at > now() - interval '1 hour' and acknowledges is not null),
-            'subjects', (select coalesce(jsonb_agg(acknowledges), '[]') from notifier.automatic_mail
-              where recipient = address and at > now() - interval '1 day' and acknowledges is not null),
+            'acknowledgements', (select count(*) from (select from notifier.automatic_mail
+              where recipient = address and at > now() - interval '1 hour' and acknowledges is not null limit $5) as a),
+            'subjects', (select coalesce(jsonb_agg(acknowledges), '[]') from (select acknowledges
+              from notifier.automatic_mail
+              where recipient = address and at > now() - interval '1 day' and acknowledges is not null limit $6) as a),
             'isStranger', not exists (select from notifier.correspondent c
               where c.address = given.address and first_mail_at < now() - interval '1 day'),
             'isUndeliverable', exists (select from notifier.correspondent c
               where c.address = given.address and undeliverable_at > now() - interval '60 days')))
           from unnest($1::text[]) as given(address)) as recipients,
-        (select jsonb_object_agg(name, (select count(*) from notifier.automatic_mail
-            where to_stranger and domain = name and at > now() - interval '1 hour' and acknowledges is not null))
+        (select jsonb_object_agg(name, (select count(*) from (select from notifier.automatic_mail
+            where to_stranger and domain = name and at > now() - interval '1 hour' and acknowledges is not null
+            limit $7) as a))
           from unnest($2::text[]) as given(name)) as domains,
         (select coalesce(jsonb_object_agg(number || ' ' || address, (select count(*) from notifier.delivery
             where ticket_number = number and recipient = address and automatic and suppressed_by is null
               and created_at > now() - interval '1 hour')), '{}')
           from unnest($3::integer[], $4::text[]) as given(number, address)) as tickets,
-        (select count(*)::integer from notifier.automatic_mail where at > now() - interval '1 minute') as total`,
+        (select count(*)::integer from (select from notifier.automatic_mail where at > now() - interval '1 minute'
+          limit $8) as a) as total`,
     values: [
       recipients,
       [...new Set(recipients.map(domainOf))],
       mails.map(({ ticketNumber }) => ticketNumber),
       mails.map(({ recipient }) => recipient),
+      limits.ACKNOWLEDGEMENTS_PER_HOUR,
+      limits.ACKNOWLEDGEMENTS_PER_DAY,
+      limits.ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR,
+      limits.AUTOMATIC_MAILS_PER_MINUTE,
     ],
   });
   const [found] = rows as [(typeof rows)[0]];

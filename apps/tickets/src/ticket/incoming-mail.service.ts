@@ -205,7 +205,9 @@ export class IncomingMailService {
     writer.rememberMail(mail.messageId);
     batch.remember(said, writer.row, sender);
     const acknowledge = mail.mayAutoReply && !mail.automatic && mail.from.email !== null;
-    writer.publish(ticketCreated, { text: cutText(mail.text, MAX_EVENT_TEXT).text, acknowledge }, author, []);
+    const { headersOnly = false } = mail;
+    const { text } = cutText(mail.text, MAX_EVENT_TEXT);
+    writer.publish(ticketCreated, { text, acknowledge, headersOnly }, author, []);
     return writer.row;
   }
 
