@@ -152,3 +152,10 @@ it('reads endless words in bounded time', () => {
     expect(performance.now() - begun).toBeLessThan(2_000);
   }
 });
+
+it('has nothing in it that a database refuses', async () => {
+  const [result] = await bounced(
+    ...report(['Final-Recipient: rfc822; zoe@customer.example', 'Diagnostic-Code: smtp; 550 no\0body \x01here']),
+  );
+  expect(result?.diagnostic).toBe('550 no body here');
+});

@@ -2,6 +2,7 @@
 import { attachmentName, numberDuplicates } from './attachment-name.js';
 import type { BodyNode, InlineImage, TextPart } from './body.js';
 import type { CalendarSummary } from './calendar.js';
+import { cleanLine, cutText } from './charset.js';
 import { HeaderFields, parseRawHeaders, parseStructured } from './headers.js';
 import type { EnclosedMail, MailProtection, ParsedAttachment } from './mail.js';
 
@@ -65,6 +66,8 @@ export interface PartNode {
 const SIGNATURE_TYPE = /^application\/(?:(?:x-)?pkcs7-signature|pgp-signature)$/;
 const SIGNATURE_NAME = /^(?:smime\.p7s|(?:open_?pgp|pgp)?_?(?:digital_)?signature\.(?:asc|sig|pgp))$/i;
 const ENCRYPTED = /-encrypted$/;
+const MAX_TYPE_LENGTH = 255;
+const MAX_CONTENT_ID_LENGTH = 500;
 
 /** The parser's limit of parts bounds the recursion. */
 export function isDeeperThan(levels: number, { children }: PartNode): boolean {
@@ -157,13 +160,13 @@ function foundAttachment(
 ): FoundAttachment {
   const disposition = parseStructured(headers.all('content-disposition')[0] ?? '');
   const given = disposition.parameters.filename ?? parameters.name ?? fileName;
-  const contentId = headers.text('content-id')?.replace(/[<>\s]/g, '') || null;
+  const contentId = shownContentId(headers.text('content-id')?.replace(/[<>\s]/g, '') ?? null);
   const name = attachmentName(given, type, enclosed?.subject ?? null);
   const isInline = type.startsWith('image/') && disposition.value !== 'attachment';
   const isSignature =
     SIGNATURE_NAME.test(name) || (SIGNATURE_TYPE.test(type) && (parentType === 'multipart/signed' || given === null));
   return {
-    attachment: { name, type, ...stored, contentId, inline: false },
+    attachment: { name, type: shownType(type), ...stored, contentId, inline: false },
     image: isInline
       ? { contentId: contentId ?? ownContentId(stored), name, location: headers.text('content-location') }
       : null,
@@ -176,12 +179,22 @@ function foundAttachment(
 function foundFile({ name: given, type, contentId, sha256, size }: UnpackedFile): FoundAttachment {
   const name = attachmentName(given, type, null);
   return {
-    attachment: { name, type, size, sha256, contentId, inline: false },
+    attachment: { name, type: shownType(type), size, sha256, contentId: shownContentId(contentId), inline: false },
     image: null,
     enclosed: null,
     messageIds: [],
     isSignature: false,
   };
+}
+
+/** As everything can keep it. */
+function shownType(type: string): string {
+  return cutText(cleanLine(type), MAX_TYPE_LENGTH).text;
+}
+
+/** One that no text can name is none. */
+function shownContentId(contentId: string | null): string | null {
+  return contentId !== null && contentId.length <= MAX_CONTENT_ID_LENGTH ? cleanLine(contentId) || null : null;
 }
 
 function ownContentId({ sha256 }: StoredAttachment): string {

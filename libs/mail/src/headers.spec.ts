@@ -147,3 +147,20 @@ it('the backslashes of a path that nobody escaped stay', () => {
   const { parameters } = parseStructured(String.raw`attachment; filename="C:\Users\jane\say \"hi\".pdf"`);
   expect(parameters.filename).toBe(String.raw`C:\Users\jane\say "hi".pdf`);
 });
+
+it('an id that no index could hold is none', () => {
+  const long = 'x'.repeat(8_000);
+  expect(parseMessageIds(`<${long}@example.com>`)).toEqual([]);
+  expect(parseMessageIds(`${long}@example.com <a@example.com>`)).toEqual(['a@example.com']);
+  expect(parseMessageIds(`${long}@example.com a@example.com`)).toEqual(['a@example.com']);
+  expect(parseMessageIds(`<${'\xe8'.repeat(900)}@example.com>`)).toEqual([]);
+});
+
+it.each([
+  ['parameters', () => parseStructured('"\\'.repeat(40_000))],
+  ['encoded-words', () => decodeHeader('=?a?q? '.repeat(10_000))],
+])('reads hostile %s in bounded time', (_, read) => {
+  const began = performance.now();
+  read();
+  expect(performance.now() - began).toBeLessThan(250);
+});

@@ -18,6 +18,8 @@ export interface RawHeader {
 const MAX_DECODED_LENGTH = 64 * 1024;
 const MAX_ID_BYTES = 20 * 1024;
 const MAX_IDS = 100;
+/** Bytes of UTF-8: what a line may have (RFC 5322 §2.1.1), and an index holds. */
+const MAX_ID_LENGTH = 998;
 const EIGHT_BIT = /[\x80-\xff]/;
 
 /**
@@ -132,12 +134,13 @@ export function decodeWords(text: string): string {
   const pieces: string[] = [];
   let pending: EncodedWord[] = [];
   let end = 0;
+  const last = text.lastIndexOf('?='); // no word ends behind it
   const flush = () => {
     if (pending.length === 0) return;
     pieces.push(decodeBytes(Buffer.concat(pending.map((word) => word.bytes)), pending[0]!.charset).text);
     pending = [];
   };
-  for (let at = text.indexOf('=?'); at >= 0; at = text.indexOf('=?', at)) {
+  for (let at = text.indexOf('=?'); at >= 0 && at < last; at = text.indexOf('=?', at)) {
     const word = wordAt(text, at);
     if (!word) {
       at += 2;
@@ -193,7 +196,9 @@ export function parseMessageIds(raw: string): string[] {
 function idsIn(raw: string): string[] {
   const bracketed = [...raw.matchAll(/<([^<>]{1,998})>/g)].map((match) => match[1]!);
   const found = bracketed.length > 0 ? bracketed : raw.split(/[\s,;]+/).filter((token) => /[^<]@[^>]/.test(token));
-  return found.map((id) => cleanLine(decodeRaw(id.replace(/[\s<>]+/g, '')))).filter((id) => id !== '');
+  return found
+    .map((id) => cleanLine(decodeRaw(id.replace(/[\s<>]+/g, ''))))
+    .filter((id) => id !== '' && Buffer.byteLength(id) <= MAX_ID_LENGTH);
 }
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
@@ -264,7 +269,7 @@ export function parseStructured(raw: string): StructuredValue {
 
 /** At semicolons outside quoted strings; quotes stay. */
 function splitParameters(raw: string): string[] {
-  return (raw.match(/(?:[^;"]+|"(?:[^"\\]|\\.)*(?:"|$)|")+/g) ?? []).map((part) => part.trim());
+  return (raw.match(/(?:[^;"]+|"(?:[^"\\]|\\.)*(?:"|\\?$))+/gs) ?? []).map((part) => part.trim());
 }
 
 /** Without quotes, escapes and a comment behind. Of a path that nobody escaped the backslashes stay. */

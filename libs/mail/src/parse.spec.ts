@@ -472,3 +472,26 @@ describe('nested markup', () => {
     expect(performance.now() - started).toBeLessThan(1000);
   });
 });
+
+it('types and Content-IDs of attachments are clean and short', async () => {
+  const mail = await parse(
+    'Content-Type: multipart/mixed; boundary=b',
+    '',
+    '--b',
+    'Content-Type: image/p\0ng',
+    'Content-ID: <a=?utf-7?Q?+2AA-?=b@example.com>',
+    '',
+    'one',
+    '--b',
+    `Content-Type: application/${'x'.repeat(5_000)}`,
+    `Content-ID: <${'y'.repeat(5_000)}@example.com>`,
+    '',
+    'two',
+    '--b--',
+  );
+  const [one, two] = mail.attachments;
+  expect(one!.type).toMatch(/^image\/p.?ng$/);
+  expect(JSON.stringify(one)).not.toMatch(/\\u/);
+  expect(two!.type.length).toBeLessThanOrEqual(255);
+  expect(two!.contentId).toBeNull();
+});
