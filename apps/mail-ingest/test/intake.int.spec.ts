@@ -358,6 +358,30 @@ describe('when something breaks', () => {
     expect(row!.rawSha256).toBe(createHash('sha256').update(raw).digest('hex'));
   });
 
+  it('passes over a mail that the server does not hand out, and says so', async () => {
+    proxy = await ImapProxy.start(stack.imap);
+    const refused = new Set<string>();
+    proxy.hold = (command) => {
+      const asked = /^(\S+) UID FETCH ([\d,:]+) .*BODY/.exec(command);
+      if (asked && asked[2]!.split(/[,:]/).includes('3')) refused.add(asked[1]!);
+      return undefined;
+    };
+    proxy.reword = (words) =>
+      words.replace(/^(\S+) OK/gm, (all, tag: string) => (refused.has(tag) ? `${tag} NO` : all));
+    const services = await start(urlOf({ imap: { host: '127.0.0.1', port: proxy.port } }, box));
+    await fill(stack, box, ordinaryMails(5));
+    await disposed(4);
+    expect(subjects()).toEqual(['Mail 1', 'Mail 2', 'Mail 4', 'Mail 5']);
+    await eventually('not ready', async () => {
+      const response = await fetch(`${services.instances[0]!.opsUrl}/health/ready`);
+      return (await response.text()).includes('does not hand out the mail with UID 3') ? true : undefined;
+    });
+    proxy.hold = () => undefined;
+    proxy.reword = (words) => words;
+    await disposed(5);
+    await emptied();
+  });
+
   it('takes nothing twice when the line is cut between the commit and the move', async () => {
     proxy = await ImapProxy.start(stack.imap);
     let cuts = 0;

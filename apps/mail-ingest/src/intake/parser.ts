@@ -144,6 +144,7 @@ export class Parser {
 
   private settle(outcome: Outcome): void {
     clearTimeout(this.timer);
+    clearTimeout(this.idleTimer); // a thread that dies at rest was settled before
     const pending = this.pending;
     this.pending = null;
     if (!this.stopped) this.idleTimer = setTimeout(() => this.rest(), IDLE_LIMIT_MS).unref();

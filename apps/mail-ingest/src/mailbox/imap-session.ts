@@ -231,7 +231,20 @@ export class ImapSession {
     for (const batch of inBatches(listed, limits)) {
       await this.room();
       if (this.ended.aborted) return;
-      await this.takeBatch(batch);
+      await this.takeBatch(batch).catch((error: unknown) => this.refused(batch, error));
+    }
+  }
+
+  /** One mail that the server does not hand out holds up no other; it is asked for again at the next look. */
+  private async refused(batch: Listed[], error: unknown): Promise<void> {
+    if (!isRefusal(error) || this.ended.aborted) throw error;
+    if (batch.length === 1) {
+      this.lookedBack = false;
+      this.problem = `the server does not hand out the mail with UID ${batch[0]!.uid}`;
+      return;
+    }
+    for (const mail of batch) {
+      if (!this.ended.aborted) await this.takeBatch([mail]).catch((reason: unknown) => this.refused([mail], reason));
     }
   }
 
@@ -369,6 +382,12 @@ export class ImapSession {
       return null;
     }
   }
+}
+
+/** The server has answered a command with NO or BAD, and not because it is asked too much. */
+function isRefusal(error: unknown): boolean {
+  const { responseStatus, code } = error as { responseStatus?: string; code?: string };
+  return (responseStatus === 'NO' || responseStatus === 'BAD') && code !== 'ETHROTTLE';
 }
 
 function dateOf(value: Date | string | undefined): Date {
