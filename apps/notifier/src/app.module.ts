@@ -23,8 +23,8 @@ import { createOrm } from './orm.js';
     },
     {
       provide: Ledger,
-      inject: [MikroORM],
-      useFactory: async (orm: MikroORM): Promise<Ledger> => new Ledger(await poolOf(orm)),
+      inject: [MikroORM, ENV],
+      useFactory: async (orm: MikroORM, env: NotifierEnv): Promise<Ledger> => new Ledger(await poolOf(orm), env),
     },
     { provide: Relay, inject: [ENV], useFactory: (env: NotifierEnv): Relay => new Relay(env) },
     Sender,

@@ -18,8 +18,12 @@ export function baseSubject(subject: string): string {
   }
 }
 
-/** The same matter, by its subject: without case, and without the end of long ones, which may be cut. */
+/** By which subjects are compared: without case, and without the end of long ones, which may be cut. */
+export function comparedSubject(subject: string): string {
+  return baseSubject(subject).toLowerCase().slice(0, COMPARED_LENGTH).toWellFormed();
+}
+
+/** The same matter, by its subject. */
 export function sameBaseSubject(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((subject) => baseSubject(subject).toLowerCase().slice(0, COMPARED_LENGTH));
-  return a === b;
+  return comparedSubject(one) === comparedSubject(other);
 }

@@ -2,7 +2,7 @@ export * from './addresses.js';
 export * from './authentication.js';
 export * from './base-subject.js';
 export * from './bounce.js';
-export { BOUNCE_KINDS, type BounceKind } from './bounce-kind.js';
+export { BOUNCE_KINDS, isHard, type BounceKind } from './bounce-kind.js';
 export * from './classify.js';
 export * from './compose.js';
 export { fallbackMail, LOOP_HEADER, TICKET_HEADER } from './fields.js';

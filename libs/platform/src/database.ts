@@ -17,6 +17,8 @@ export const ADVISORY_LOCK = {
   mailbox: 7_241,
   /** The same, held by whoever asks for access tokens. */
   mailboxTokens: 7_242,
+  /** First half; the second is a domain that is acknowledged, or a ticket of which somebody is told automatically. */
+  automaticMail: 7_243,
 } as const;
 
 /** The pg pool behind the ORM, for statements on hot paths. */

@@ -1,6 +1,14 @@
 /** From a letter to the mail that the ledger keeps, and from there to what the mail server is given. */
 import type { CloudEvent, TicketEventData } from '#contracts';
-import { cleanName, composeMail, cutText, subjectTag, type MailSigner, type OutgoingMail } from '#mail';
+import {
+  cleanName,
+  comparedSubject,
+  composeMail,
+  cutText,
+  subjectTag,
+  type MailSigner,
+  type OutgoingMail,
+} from '#mail';
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { NotifierEnv } from '../env.js';
@@ -44,6 +52,8 @@ export function deliveryOf(
     template,
     messageId: signer.messageId(ticket.number, unique, MAIL_DOMAIN),
     mail,
+    automaticFor: automatic === null ? null : recipient.kind,
+    acknowledgedSubject: template === 'acknowledgement' ? comparedSubject(cleanName(notification.subject)) : null,
   };
 }
 

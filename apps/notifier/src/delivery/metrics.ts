@@ -6,6 +6,12 @@ export const attempted = new Counter({
   labelNames: ['state', 'template'] as const,
 });
 
+export const suppressedTotal = new Counter({
+  name: 'notifier_suppressed_total',
+  help: 'Automatic mails that a limit held back, by its rule',
+  labelNames: ['rule'] as const,
+});
+
 export const queueLength = new Gauge({
   name: 'notifier_queue_length',
   help: 'Deliveries that are not over yet, of all instances',

@@ -17,7 +17,7 @@ import {
   type TicketEventData,
 } from '#contracts';
 import { mailSigner, type MailSigner } from '#mail';
-import { ENV, OnEvent, type Outcome } from '#platform';
+import { ENV, LOGGER, OnEvent, type Logger, type Outcome } from '#platform';
 import { Controller, Inject } from '@nestjs/common';
 import type { NotifierEnv } from '../env.js';
 import {
@@ -33,6 +33,7 @@ import {
 import { deliveryOf } from './ledger-mail.js';
 import { Ledger } from './ledger.js';
 import { Sender } from './sender.js';
+import { SuppressionAlarm } from './suppression-alarm.js';
 
 /** The durable consumer's name, on the stream and in the ledger. */
 export const CONSUMER = 'notifier';
@@ -41,13 +42,16 @@ export const CONSUMER = 'notifier';
 @Controller()
 export class TicketEventsController {
   private readonly signer: MailSigner;
+  private readonly alarm: SuppressionAlarm;
 
   constructor(
     private readonly ledger: Ledger,
     private readonly sender: Sender,
     @Inject(ENV) private readonly env: NotifierEnv,
+    @Inject(LOGGER) log: Logger,
   ) {
     this.signer = mailSigner(env.MAIL_SIGNING_KEY);
+    this.alarm = new SuppressionAlarm(log);
   }
 
   @OnEvent(ticketCreated)
@@ -91,7 +95,9 @@ export class TicketEventsController {
     if (notifications.length === 0) return 'done'; // no effect, so nothing to remember
     const { id: eventId, sequence, data } = event;
     const deliveries = notifications.map((one) => deliveryOf(one, event, this.signer, this.env));
-    await this.ledger.record({ consumer: CONSUMER, eventId, ticketNumber: data.ticket.number, sequence }, deliveries);
+    const ticketNumber = data.ticket.number;
+    const suppressed = await this.ledger.record({ consumer: CONSUMER, eventId, ticketNumber, sequence }, deliveries);
+    for (const one of suppressed) this.alarm.report(one, ticketNumber, Date.now());
     this.sender.wake();
     return 'done';
   }

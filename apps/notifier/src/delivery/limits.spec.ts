@@ -1,0 +1,85 @@
+import { suppressionKey, suppressionOf, type AutomaticMail, type EarlierMail, type SuppressionRule } from './limits.js';
+
+const LIMITS = {
+  ACKNOWLEDGEMENTS_PER_HOUR: 3,
+  ACKNOWLEDGEMENTS_PER_DAY: 10,
+  ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR: 5,
+  AUTOMATIC_MAILS_PER_TICKET_HOUR: 5,
+  AUTOMATIC_MAIL_PER_MINUTE: 300,
+};
+
+const acknowledgement: AutomaticMail = {
+  recipient: 'zoe@customer.test',
+  automaticFor: 'customer',
+  acknowledgedSubject: 'line down',
+};
+const change: AutomaticMail = { ...acknowledgement, acknowledgedSubject: null };
+const forEmployee: AutomaticMail = { ...change, recipient: 'eva@helpdesk.test', automaticFor: 'employee' };
+
+const NOTHING: EarlierMail = {
+  sameSubject: 0,
+  recipientHour: 0,
+  recipientDay: 0,
+  isNewcomer: false,
+  domainHour: 0,
+  ticketHour: 0,
+  minute: 0,
+  bounceKind: null,
+  bounceStatus: null,
+};
+
+const suppressed = (mail: AutomaticMail, earlier: Partial<EarlierMail>) =>
+  suppressionOf(mail, { ...NOTHING, ...earlier }, LIMITS);
+
+it.each([acknowledgement, change, forEmployee])('the first mail is sent: %j', (mail) => {
+  expect(suppressed(mail, { isNewcomer: true })).toBeNull();
+});
+
+it.each<[SuppressionRule, AutomaticMail, Partial<EarlierMail>, Partial<EarlierMail>]>([
+  ['repeated-subject', acknowledgement, { sameSubject: 0 }, { sameSubject: 1 }],
+  ['recipient-hour', acknowledgement, { recipientHour: 2 }, { recipientHour: 3 }],
+  ['recipient-day', acknowledgement, { recipientDay: 9 }, { recipientDay: 10 }],
+  ['domain-hour', acknowledgement, { isNewcomer: true, domainHour: 4 }, { isNewcomer: true, domainHour: 5 }],
+  ['ticket-hour', change, { ticketHour: 4 }, { ticketHour: 5 }],
+  ['ticket-hour', acknowledgement, { ticketHour: 4 }, { ticketHour: 5 }],
+  ['employee-ticket-hour', forEmployee, { ticketHour: 19 }, { ticketHour: 20 }],
+  ['breaker', change, { minute: 299 }, { minute: 300 }],
+  ['breaker', acknowledgement, { minute: 299 }, { minute: 300 }],
+])('%s holds back what is over it, and nothing before', (rule, mail, within, over) => {
+  expect(suppressed(mail, within)).toBeNull();
+  expect(suppressed(mail, over)).toBe(rule);
+});
+
+it('somebody known is not hurt by the newcomers of their domain', () => {
+  expect(suppressed(acknowledgement, { isNewcomer: false, domainHour: 1_000 })).toBeNull();
+});
+
+it('limits of acknowledgements do not stop the news that a customer gets', () => {
+  expect(suppressed(change, { recipientHour: 9, recipientDay: 99, domainHour: 9, isNewcomer: true })).toBeNull();
+});
+
+it('the breaker does not stop the news in the house', () => {
+  expect(suppressed(forEmployee, { minute: 10_000 })).toBeNull();
+});
+
+it.each([
+  ['userunknown', '5.1.1', 'undeliverable'],
+  ['userunknown', null, 'undeliverable'],
+  ['hostunknown', '5.1.2', 'undeliverable'],
+  ['userunknown', '4.1.1', null],
+  ['mailboxfull', '5.2.2', null],
+  ['spamdetected', '5.7.1', null],
+] as const)('the last failure was %s %s: %s', (bounceKind, bounceStatus, rule) => {
+  for (const mail of [acknowledgement, change, forEmployee]) {
+    expect(suppressed(mail, { bounceKind, bounceStatus })).toBe(rule);
+  }
+});
+
+it('the alarm is raised by what a rule counts by', () => {
+  const key = (rule: SuppressionRule) => suppressionKey(rule, 'zoe@customer.test', 42);
+  expect(key('recipient-hour')).toBe('zoe@customer.test');
+  expect(key('undeliverable')).toBe('zoe@customer.test');
+  expect(key('domain-hour')).toBe('customer.test');
+  expect(key('ticket-hour')).toBe('#42');
+  expect(key('breaker')).toBe('everybody');
+});
