@@ -9,6 +9,8 @@ import { prepareDirectory } from '../../tools/demo/directory.ts';
 export interface World {
   stack: Stack;
   services: Services;
+  /** Where each instance has its log file. */
+  logDirectory: string;
 }
 
 /** Starts a stack, fills the directory with the demo's people, and starts the services asked for. */
@@ -17,9 +19,10 @@ export async function startWorld(options: Omit<Partial<ServicesOptions>, 'stack'
   const stack = await startStack({ dir: directory, keepData: process.env['KEEP_TEST_DATA'] === '1' });
   try {
     await prepareDirectory(stack);
-    const env = { 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '5' } };
-    const services = await startServices({ env, ...options, stack, logDirectory: join(directory, 'log') });
-    return { stack, services };
+    const env = { 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '5' }, ...options.env };
+    const logDirectory = join(directory, 'log');
+    const services = await startServices({ ...options, env, stack, logDirectory });
+    return { stack, services, logDirectory };
   } catch (error) {
     await stack.stop();
     throw error;

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { eventually } from '../demo/api.ts';
 import { prepareDirectory } from '../demo/directory.ts';
-import { startServices } from '../services/services.ts';
+import { GENEROUS_LIMITS, startServices } from '../services/services.ts';
 import { startStack } from '../stack/stack.ts';
 import { cpuSeconds, memoryMiB, percentile } from './usage.ts';
 
@@ -110,7 +110,7 @@ async function measureIntake(floor: number): Promise<void> {
     stack,
     logDirectory: join(directory, 'log'),
     only: ['tickets', 'notifier', 'gateway'],
-    env: { tickets: production, notifier: production, gateway: production, 'mail-ingest': production },
+    env: { tickets: production, notifier: { ...production, ...GENEROUS_LIMITS }, gateway: production, 'mail-ingest': production },
   });
   const pids = () => [...services.instances.map((one) => one.pid), stack.processes.postgres!];
   try {

@@ -18,6 +18,15 @@ export type ServiceName = (typeof SERVICES)[number];
 /** As docker-compose.yml starts them. A small young generation costs little time and saves half of the memory. */
 export const NODE_FLAGS = ['--enable-source-maps', '--max-semi-space-size=16'];
 
+/** For the notifier, where many mails of few senders are to be acknowledged. */
+export const GENEROUS_LIMITS = {
+  ACKNOWLEDGEMENTS_PER_HOUR: '1000000',
+  ACKNOWLEDGEMENTS_PER_DAY: '1000000',
+  ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR: '1000000',
+  AUTOMATIC_MAILS_PER_TICKET_HOUR: '1000000',
+  AUTOMATIC_MAIL_PER_MINUTE: '1000000',
+};
+
 export interface ServicesOptions {
   stack: Stack;
   /** Where the log files go. */

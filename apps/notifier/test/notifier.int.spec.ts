@@ -9,6 +9,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { register } from 'prom-client';
 import { startStack, type Stack } from '../../../tools/stack/stack.js';
 import { created, envelope, eva, MAILBOX, messageAdded, updated, zoe } from './events.js';
 import { MailServer } from './mail-server.js';
@@ -58,6 +59,7 @@ beforeEach(async () => {
   mailServer.beforeKeeping = async () => {};
   await mailServer.start();
   await start();
+  await database.query('truncate notifier.delivery'); // what one test has sent counts for no limit of the next
 });
 
 afterEach(async () => {
@@ -201,6 +203,25 @@ describe('what is sent to whom', () => {
   });
 });
 
+describe('an automatic mail over a limit', () => {
+  it('is in the ledger with its rule and never leaves; an answer of a person does, and hangs on what was sent', async () => {
+    const [first, second] = [nextNumber(), nextNumber()];
+    await publish(envelope(ticketCreated, created({ ticket: { number: first } })));
+    await allSent(first, 1);
+    const subject = 'AW: [#77] Line down';
+    await publish(envelope(ticketCreated, created({ ticket: { number: second, subject } }), { sequence: 1 }));
+    await publish(envelope(ticketMessageAdded, messageAdded({ ticket: { number: second } }), { sequence: 2 }));
+    await eventually('the answer sent', async () => (await states(second))[1] === 'sent');
+
+    const [held] = await ledger(second);
+    expect(held).toMatchObject({ state: 'suppressed', suppressed_by: 'repeated-subject', attempts: 0 });
+    expect(mailServer.received).toHaveLength(2);
+    expect(mailServer.received[1]!.header('references')).toBe('<first@customer.test>');
+    const metrics = await register.getSingleMetricAsString('notifier_suppressed_total');
+    expect(metrics).toContain('notifier_suppressed_total{rule="repeated-subject"} 1');
+  });
+});
+
 describe('exactly one mail', () => {
   it('for an event that was published twice', async () => {
     const number = nextNumber();
@@ -215,7 +236,11 @@ describe('exactly one mail', () => {
   it('for each of many events with two instances at work', async () => {
     await start();
     const numbers = Array.from({ length: 100 }, nextNumber);
-    await Promise.all(numbers.map((number) => publish(envelope(ticketCreated, created({ ticket: { number } })))));
+    const ofOne = (number: number) => {
+      const email = `sender-${number}@customer-${number}.test`; // nobody's limit is touched
+      return created({ ticket: { number, reporter: { personId: null, name: 'Sender', email } } });
+    };
+    await Promise.all(numbers.map((number) => publish(envelope(ticketCreated, ofOne(number)))));
     await consumed();
     for (const number of numbers) await allSent(number, 1);
     expect(new Set(mailServer.received.map((one) => one.mail.messageId)).size).toBe(100);
@@ -324,7 +349,7 @@ describe('a sender that dies', () => {
       [number],
     );
     const other = nextNumber();
-    await publish(envelope(ticketCreated, created({ ticket: { number: other } })));
+    await publish(envelope(ticketCreated, created({ ticket: { number: other, subject: 'Another' } })));
     await allSent(other, 1);
     expect(await states(number)).toEqual(['sending']);
     expect(mailServer.received).toHaveLength(2);
