@@ -110,7 +110,12 @@ async function measureIntake(floor: number): Promise<void> {
     stack,
     logDirectory: join(directory, 'log'),
     only: ['tickets', 'notifier', 'gateway'],
-    env: { tickets: production, notifier: { ...production, ...GENEROUS_LIMITS }, gateway: production, 'mail-ingest': production },
+    env: {
+      tickets: production,
+      notifier: { ...production, ...GENEROUS_LIMITS },
+      gateway: production,
+      'mail-ingest': production,
+    },
   });
   const pids = () => [...services.instances.map((one) => one.pid), stack.processes.postgres!];
   try {
