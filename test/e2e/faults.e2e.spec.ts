@@ -3,11 +3,11 @@ import { createTransport } from 'nodemailer';
 import pg from 'pg';
 import { startWorld, stopWorld, type World } from '../harness/stack.js';
 import { eventually } from '../../tools/demo/api.js';
-import { GENEROUS_LIMITS } from '../../tools/services/services.js';
+import { WITHOUT_LIMITS } from '../../tools/services/services.js';
 
 const MAILS = 200;
 const SENDERS = 20;
-const env = { notifier: GENEROUS_LIMITS };
+const env = { notifier: WITHOUT_LIMITS };
 let world: World | undefined;
 
 afterEach(async () => {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { fill } from '../../apps/mail-ingest/test/mailboxes.js';
 import { Api, eventually } from '../../tools/demo/api.js';
 import { ACCOUNTS } from '../../tools/demo/directory.js';
-import { GENEROUS_LIMITS, type ServiceName } from '../../tools/services/services.js';
+import { WITHOUT_LIMITS, type ServiceName } from '../../tools/services/services.js';
 import { startWorld, stopWorld, type World } from './stack.js';
 
 export interface Accounted {
@@ -27,7 +27,7 @@ export class Attack {
     const world = await startWorld({
       env: {
         'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '1', ...env['mail-ingest'] },
-        notifier: env.notifier ?? GENEROUS_LIMITS,
+        notifier: env.notifier ?? WITHOUT_LIMITS,
       },
     });
     const database = new pg.Pool({ connectionString: world.stack.databaseUrl });

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { eventually } from '../demo/api.ts';
 import { prepareDirectory } from '../demo/directory.ts';
-import { GENEROUS_LIMITS, startServices } from '../services/services.ts';
+import { WITHOUT_LIMITS, startServices } from '../services/services.ts';
 import { startStack } from '../stack/stack.ts';
 import { cpuSeconds, memoryMiB, percentile } from './usage.ts';
 
@@ -112,7 +112,7 @@ async function measureIntake(floor: number): Promise<void> {
     only: ['tickets', 'notifier', 'gateway'],
     env: {
       tickets: production,
-      notifier: { ...production, ...GENEROUS_LIMITS },
+      notifier: { ...production, ...WITHOUT_LIMITS },
       gateway: production,
       'mail-ingest': production,
     },

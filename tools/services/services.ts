@@ -19,12 +19,12 @@ export type ServiceName = (typeof SERVICES)[number];
 export const NODE_FLAGS = ['--enable-source-maps', '--max-semi-space-size=16'];
 
 /** For the notifier, where many mails of few senders are to be acknowledged. */
-export const GENEROUS_LIMITS = {
-  ACKNOWLEDGEMENTS_PER_HOUR: '1000000',
-  ACKNOWLEDGEMENTS_PER_DAY: '1000000',
-  ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR: '1000000',
-  AUTOMATIC_MAILS_PER_TICKET_HOUR: '1000000',
-  AUTOMATIC_MAIL_PER_MINUTE: '1000000',
+export const WITHOUT_LIMITS = {
+  ACKNOWLEDGEMENTS_PER_HOUR: '0',
+  ACKNOWLEDGEMENTS_PER_DAY: '0',
+  ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR: '0',
+  AUTOMATIC_MAILS_PER_TICKET_HOUR: '0',
+  AUTOMATIC_MAIL_PER_MINUTE: '0',
 };
 
 export interface ServicesOptions {

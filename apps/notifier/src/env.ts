@@ -30,29 +30,31 @@ export class NotifierEnv extends ServiceEnv {
   @Max(100)
   SMTP_CONCURRENCY: number = 5;
 
+  // Limits on automatic mail; 0 is none
+
   /** Acknowledgements to one address within an hour. */
   @IsInt()
-  @Min(1)
+  @Min(0)
   ACKNOWLEDGEMENTS_PER_HOUR: number = 3;
 
   /** Acknowledgements to one address within 24 hours. */
   @IsInt()
-  @Min(1)
+  @Min(0)
   ACKNOWLEDGEMENTS_PER_DAY: number = 10;
 
   /** Acknowledgements within an hour to addresses of one domain to which nothing was written before the last 24 hours. */
   @IsInt()
-  @Min(1)
+  @Min(0)
   ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR: number = 5;
 
   /** Automatic mails to one customer on one ticket within an hour. */
   @IsInt()
-  @Min(1)
+  @Min(0)
   AUTOMATIC_MAILS_PER_TICKET_HOUR: number = 5;
 
   /** Automatic mails to all customers within a minute. */
   @IsInt()
-  @Min(1)
+  @Min(0)
   AUTOMATIC_MAIL_PER_MINUTE: number = 300;
 }
 

@@ -2,6 +2,7 @@
 import type { BouncedRecipient } from '#contracts';
 import { ADVISORY_LOCK, inTransaction, type Sql } from '#platform';
 import type pg from 'pg';
+import { MinuteCount } from './breaker.js';
 import type { DeliveryState } from './delivery.entity.js';
 import type { LedgerMail } from './ledger-mail.js';
 import {
@@ -72,17 +73,21 @@ export interface DeliveryResult {
 }
 
 export class Ledger {
+  private readonly minute: MinuteCount;
+
   constructor(
     private readonly sql: pg.Pool,
     private readonly limits: Limits,
-  ) {}
+  ) {
+    this.minute = new MinuteCount(sql);
+  }
 
   /**
    * Marks the event and writes its deliveries; an event seen before changes nothing.
    *
    * Whoever writes automatic mails counts under locks on their ticket and on the domain that is acknowledged, so that
-   * instances at work together stay within the limits. Only the breaker counts without a lock, which everybody would
-   * wait for: it may let through what is being written at the same moment.
+   * instances at work together stay within the limits. Only the breaker counts without a lock, for which everybody would
+   * wait.
    *
    * @returns what a limit held back
    */
@@ -92,6 +97,7 @@ export class Ledger {
       await insert(this.sql, mark, deliveries, new Map());
       return [];
     }
+    await this.minute.refresh(Date.now());
     return inTransaction(this.sql, async (sql) => {
       await lock(sql, mark.ticketNumber, automatic);
       const verdicts = this.judge(automatic, await earlierMail(sql, mark.ticketNumber, automatic, this.limits));
@@ -104,15 +110,14 @@ export class Ledger {
     });
   }
 
-  private judge(mails: AutomaticDelivery[], earlier: Map<string, EarlierMail>): Map<string, Verdict> {
+  private judge(mails: AutomaticDelivery[], earlier: Map<string, CountedMail>): Map<string, Verdict> {
     const verdicts = new Map<string, Verdict>();
-    let passed = 0; // to customers, of this event
     for (const mail of mails) {
       const found = earlier.get(mail.recipient)!;
-      const suppressedBy = suppressionOf(mail, { ...found, minute: found.minute + passed }, this.limits);
+      const suppressedBy = suppressionOf(mail, { ...found, minute: this.minute.count }, this.limits);
       const isToNewcomer = mail.acknowledgedSubject !== null && found.isNewcomer;
       verdicts.set(mail.id, { suppressedBy, newcomerDomain: isToNewcomer ? domainOf(mail.recipient) : null });
-      if (suppressedBy === null && mail.automaticFor === 'customer') passed += 1;
+      if (suppressedBy === null && mail.automaticFor === 'customer') this.minute.count += 1;
     }
     return verdicts;
   }
@@ -223,6 +228,7 @@ export class Ledger {
 }
 
 type AutomaticDelivery = NewDelivery & AutomaticMail;
+type CountedMail = Omit<EarlierMail, 'minute'>;
 
 function isAutomatic(delivery: NewDelivery): delivery is AutomaticDelivery {
   return delivery.automaticFor !== null;
@@ -245,32 +251,31 @@ async function earlierMail(
   sql: Sql,
   ticketNumber: number,
   mails: AutomaticDelivery[],
-  { AUTOMATIC_MAIL_PER_MINUTE }: Limits,
-): Promise<Map<string, EarlierMail>> {
-  const { rows } = await sql.query<EarlierMail & { recipient: string }>({
+  { ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR }: Limits,
+): Promise<Map<string, CountedMail>> {
+  const isUnlimited = ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR === 0;
+  const { rows } = await sql.query<CountedMail & { recipient: string }>({
     name: 'count-earlier-mail',
     text: `
       select one.recipient, acknowledged.*,
-        one."acknowledgedSubject" is not null and not exists (
-          select from notifier.delivery
-          where recipient = one.recipient and created_at < now() - interval '24 hours' and suppressed_by is null
-        ) as "isNewcomer",
+        coalesce((
+          select created_at from notifier.delivery
+          where recipient = one.recipient and suppressed_by is null
+          order by created_at
+          limit 1
+        ) > now() - interval '24 hours', true) as "isNewcomer",
         (
-          select count(*)::integer from notifier.delivery
-          where newcomer_domain = one.domain and created_at > now() - interval '1 hour' and suppressed_by is null
+          select count(*)::integer from (
+            select from notifier.delivery
+            where newcomer_domain = one.domain and created_at > now() - interval '1 hour' and suppressed_by is null
+            limit $3
+          ) as newcomers
         ) as "domainHour",
         (
           select count(*)::integer from notifier.delivery
           where ticket_number = $1 and recipient = one.recipient and created_at > now() - interval '1 hour'
             and automatic_for is not null and suppressed_by is null
         ) as "ticketHour",
-        (
-          select count(*)::integer from (
-            select from notifier.delivery
-            where automatic_for = 'customer' and created_at >= date_trunc('minute', now()) and suppressed_by is null
-            limit $3
-          ) as this_minute
-        ) as minute,
         bounce.bounce_kind as "bounceKind", bounce.bounce_status as "bounceStatus"
       from jsonb_to_recordset($2::jsonb) as one(recipient text, domain text, "acknowledgedSubject" text)
       cross join lateral (
@@ -296,11 +301,11 @@ async function earlierMail(
       JSON.stringify(
         mails.map(({ recipient, acknowledgedSubject }) => ({
           recipient,
-          domain: acknowledgedSubject === null ? null : domainOf(recipient),
+          domain: acknowledgedSubject === null || isUnlimited ? null : domainOf(recipient),
           acknowledgedSubject,
         })),
       ),
-      AUTOMATIC_MAIL_PER_MINUTE,
+      ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR,
     ],
   });
   return new Map(rows.map((row) => [row.recipient, row]));

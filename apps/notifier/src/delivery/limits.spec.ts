@@ -50,6 +50,12 @@ it.each<[SuppressionRule, AutomaticMail, Partial<EarlierMail>, Partial<EarlierMa
   expect(suppressed(mail, over)).toBe(rule);
 });
 
+it('a limit of 0 is none', () => {
+  const none = Object.fromEntries(Object.keys(LIMITS).map((name) => [name, 0])) as typeof LIMITS;
+  const much = { recipientHour: 99, recipientDay: 99, isNewcomer: true, domainHour: 99, ticketHour: 99, minute: 999 };
+  expect(suppressionOf(acknowledgement, { ...NOTHING, ...much }, none)).toBeNull();
+});
+
 it('somebody known is not hurt by the newcomers of their domain', () => {
   expect(suppressed(acknowledgement, { isNewcomer: false, domainHour: 1_000 })).toBeNull();
 });

@@ -28,6 +28,7 @@ export type SuppressionRule =
   | 'employee-ticket-hour'
   | 'breaker';
 
+/** 0: no limit. */
 export type Limits = Pick<
   NotifierEnv,
   | 'ACKNOWLEDGEMENTS_PER_HOUR'
@@ -74,16 +75,20 @@ export function suppressionOf(mail: AutomaticMail, earlier: EarlierMail, limits:
   }
   const rule = mail.acknowledgedSubject === null ? null : acknowledgementRule(earlier, limits);
   if (rule !== null) return rule;
-  if (ticketHour >= limits.AUTOMATIC_MAILS_PER_TICKET_HOUR) return 'ticket-hour';
-  return minute >= limits.AUTOMATIC_MAIL_PER_MINUTE ? 'breaker' : null;
+  if (isOver(ticketHour, limits.AUTOMATIC_MAILS_PER_TICKET_HOUR)) return 'ticket-hour';
+  return isOver(minute, limits.AUTOMATIC_MAIL_PER_MINUTE) ? 'breaker' : null;
 }
 
 function acknowledgementRule(earlier: EarlierMail, limits: Limits): SuppressionRule | null {
   if (earlier.sameSubject > 0) return 'repeated-subject';
-  if (earlier.recipientHour >= limits.ACKNOWLEDGEMENTS_PER_HOUR) return 'recipient-hour';
-  if (earlier.recipientDay >= limits.ACKNOWLEDGEMENTS_PER_DAY) return 'recipient-day';
-  const isCrowd = earlier.domainHour >= limits.ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR;
+  if (isOver(earlier.recipientHour, limits.ACKNOWLEDGEMENTS_PER_HOUR)) return 'recipient-hour';
+  if (isOver(earlier.recipientDay, limits.ACKNOWLEDGEMENTS_PER_DAY)) return 'recipient-day';
+  const isCrowd = isOver(earlier.domainHour, limits.ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR);
   return earlier.isNewcomer && isCrowd ? 'domain-hour' : null;
+}
+
+function isOver(count: number, limit: number): boolean {
+  return limit > 0 && count >= limit;
 }
 
 /** What a rule counts by, for the alarm: it is raised for each once. */
