@@ -2,6 +2,7 @@ import { ENV, LOGGER, migrate, poolOf, Readiness, type Logger } from '#platform'
 import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Ledger } from './delivery/ledger.js';
+import { Recorder } from './delivery/recorder.js';
 import { Relay } from './delivery/relay.js';
 import { Sender } from './delivery/sender.js';
 import { TicketEventsController } from './delivery/ticket-events.controller.js';
@@ -23,8 +24,13 @@ import { createOrm } from './orm.js';
     },
     {
       provide: Ledger,
+      inject: [MikroORM],
+      useFactory: async (orm: MikroORM): Promise<Ledger> => new Ledger(await poolOf(orm)),
+    },
+    {
+      provide: Recorder,
       inject: [MikroORM, ENV],
-      useFactory: async (orm: MikroORM, env: NotifierEnv): Promise<Ledger> => new Ledger(await poolOf(orm), env),
+      useFactory: async (orm: MikroORM, env: NotifierEnv): Promise<Recorder> => new Recorder(await poolOf(orm), env),
     },
     { provide: Relay, inject: [ENV], useFactory: (env: NotifierEnv): Relay => new Relay(env) },
     Sender,

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { startStack, type Stack } from '../../../tools/stack/stack.js';
-import { Ledger, type NewDelivery, type SuppressedDelivery } from '../src/delivery/ledger.js';
+import { Ledger } from '../src/delivery/ledger.js';
+import { Recorder, type NewDelivery } from '../src/delivery/recorder.js';
 import { createOrm } from '../src/orm.js';
 
 const LIMITS = {
@@ -21,8 +22,9 @@ const LIMITS = {
 let stack: Stack;
 let database: pg.Pool;
 let orms: MikroORM[] = [];
-let ledgers: [Ledger, Ledger];
-let breaking: () => Ledger;
+let ledger: Ledger;
+let recorders: [Recorder, Recorder];
+let breaking: () => Recorder;
 
 beforeAll(async () => {
   const nowhere = { host: '127.0.0.1', port: 9 };
@@ -38,8 +40,9 @@ beforeAll(async () => {
   orms = [await createOrm(env), await createOrm(env)];
   await migrate(orms[0]!, stack.databaseUrl);
   const [one, other] = [await poolOf(orms[0]!), await poolOf(orms[1]!)];
-  ledgers = [new Ledger(one, LIMITS), new Ledger(other, LIMITS)];
-  breaking = () => new Ledger(one, { ...LIMITS, AUTOMATIC_MAIL_PER_MINUTE: 4 });
+  ledger = new Ledger(one);
+  recorders = [new Recorder(one, LIMITS), new Recorder(other, LIMITS)];
+  breaking = () => new Recorder(one, { ...LIMITS, AUTOMATIC_MAIL_PER_MINUTE: 4 });
 });
 
 afterAll(async () => {
@@ -58,12 +61,12 @@ interface Told {
   recipient?: string;
   ticket?: number;
   subject?: string;
-  ledger?: Ledger;
+  recorder?: Recorder;
 }
 
 async function record(
   deliveries: Pick<NewDelivery, 'recipient' | 'automaticFor' | 'acknowledgedSubject'>[],
-  { ticket = (lastTicket += 1), ledger = ledgers[0] }: Told,
+  { ticket = (lastTicket += 1), recorder = recorders[0] }: Told,
 ): Promise<(string | null)[]> {
   const id = randomUUID();
   const mail = {} as NewDelivery['mail'];
@@ -75,8 +78,8 @@ async function record(
     messageId: `${randomUUID()}@helpdesk.test`,
     mail,
   }));
-  const held = await ledger.record({ consumer: 'test', eventId: id, ticketNumber: ticket, sequence: 1 }, rows);
-  return rows.map((row) => held.find((one: SuppressedDelivery) => one.id === row.id)?.rule ?? null);
+  const held = await recorder.record({ consumer: 'test', eventId: id, ticketNumber: ticket, sequence: 1 }, rows);
+  return rows.map((row) => held.find((one) => one.id === row.id)?.rule ?? null);
 }
 
 /** @returns the rule that held it back, or null */
@@ -119,15 +122,15 @@ it('what is held back is in the ledger with its rule, not due, and not told agai
     acknowledgedSubject: 'line down',
   };
   const rule = 'repeated-subject';
-  expect(await ledgers[0].record(event, [delivery])).toEqual([
+  expect(await recorders[0].record(event, [delivery])).toEqual([
     { id: delivery.id, recipient: delivery.recipient, rule },
   ]);
-  expect(await ledgers[0].record(event, [{ ...delivery, id: randomUUID() }])).toEqual([]);
+  expect(await recorders[0].record(event, [{ ...delivery, id: randomUUID() }])).toEqual([]);
   const { rows } = await database.query(
     'select id, state, suppressed_by, due_at from notifier.delivery where ticket_number = 7',
   );
   expect(rows).toEqual([{ id: delivery.id, state: 'suppressed', suppressed_by: rule, due_at: null }]);
-  expect((await ledgers[0].claim(10)).map((one) => one.ticketNumber)).not.toContain(7);
+  expect((await ledger.claim(10)).map((one) => one.ticketNumber)).not.toContain(7);
 });
 
 describe('an acknowledgement', () => {
@@ -203,18 +206,18 @@ describe('the breaker', () => {
     }));
     const employee = { recipient: 'eva@helpdesk.test', automaticFor: 'employee' as const, acknowledgedSubject: null };
     const rules = await withinOneMinute(async () => {
-      const ledger = breaking();
+      const recorder = breaking();
       return [
-        await record([employee, ...customers], { ledger }),
-        await acknowledge({ ledger, recipient: 'another@d.test' }),
-        await tell('employee', { ledger, recipient: 'eva@helpdesk.test' }),
-        await tell(null, { ledger }),
-        await acknowledge({ ledger: breaking(), recipient: 'another@d.test' }), // by an instance that has just started
+        await record([employee, ...customers], { recorder }),
+        await acknowledge({ recorder, recipient: 'another@d.test' }),
+        await tell('employee', { recorder, recipient: 'eva@helpdesk.test' }),
+        await tell(null, { recorder }),
+        await acknowledge({ recorder: breaking(), recipient: 'another@d.test' }), // by an instance that has just started
       ];
     });
     expect(rules).toEqual([[null, null, null, null, null, 'breaker', 'breaker'], 'breaker', null, null, 'breaker']);
     await timePasses('61 seconds');
-    expect(await acknowledge({ ledger: breaking(), recipient: 'another@d.test' })).toBeNull();
+    expect(await acknowledge({ recorder: breaking(), recipient: 'another@d.test' })).toBeNull();
   });
 
   async function withinOneMinute<T>(act: () => Promise<T>): Promise<T> {
@@ -241,7 +244,7 @@ describe('an address that does not exist', () => {
       [randomUUID(), recipient, messageId],
     );
     const result = { recipient, action, status, kind, diagnostic: null, hard: true };
-    await ledgers[0].recordBounce(messageId, new Date().toISOString(), [result as never]);
+    await ledger.recordBounce(messageId, new Date().toISOString(), [result as never]);
   }
 
   async function sent(): Promise<void> {
@@ -289,19 +292,54 @@ describe('an address that does not exist', () => {
 describe('two instances that write at once', () => {
   const passed = async (rules: Promise<string | null>[]) =>
     (await Promise.all(rules)).filter((rule) => rule === null).length;
-  const both = (count: number, act: (ledger: Ledger, i: number) => Promise<string | null>) =>
-    passed(Array.from({ length: count }, (_, i) => act(ledgers[i % 2]!, i)));
+  const both = (count: number, act: (recorder: Recorder, i: number) => Promise<string | null>) =>
+    passed(Array.from({ length: count }, (_, i) => act(recorders[i % 2]!, i)));
 
   it('exceed no limit of acknowledgements', async () => {
-    expect(await both(30, (ledger) => acknowledge({ ledger, subject: 'same' }))).toBe(1);
-    expect(await both(30, (ledger) => acknowledge({ ledger, recipient: 'otto@other.test' }))).toBe(3);
-    expect(await both(30, (ledger, i) => acknowledge({ ledger, recipient: `new-${i}@partner.test` }))).toBe(5);
+    expect(await both(30, (recorder) => acknowledge({ recorder, subject: 'same' }))).toBe(1);
+    expect(await both(30, (recorder) => acknowledge({ recorder, recipient: 'otto@other.test' }))).toBe(3);
+    expect(await both(30, (recorder, i) => acknowledge({ recorder, recipient: `new-${i}@partner.test` }))).toBe(5);
   });
 
   it('exceed no limit of a ticket', async () => {
-    expect(await both(30, (ledger) => tell('customer', { ledger, ticket: 42 }))).toBe(5);
+    expect(await both(30, (recorder) => tell('customer', { recorder, ticket: 42 }))).toBe(5);
     const employee = { ticket: 42, recipient: 'eva@helpdesk.test' };
-    expect(await both(40, (ledger) => tell('employee', { ledger, ...employee }))).toBe(20);
+    expect(await both(40, (recorder) => tell('employee', { recorder, ...employee }))).toBe(20);
+  });
+});
+
+describe('events that are written together', () => {
+  it('are not spoilt by one that cannot be written', async () => {
+    const results = await Promise.allSettled([
+      acknowledge({ recipient: 'a@a.test' }), // on its way alone; the others wait for it and go together
+      acknowledge({ recipient: 'b@b.test' }),
+      acknowledge({ recipient: 'UPPER@CASE.test' }),
+      acknowledge({ recipient: 'c@c.test' }),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+    const { rows } = await database.query('select recipient from notifier.delivery order by recipient');
+    expect(rows.map(({ recipient }) => recipient)).toEqual(['a@a.test', 'b@b.test', 'c@c.test']);
+  });
+
+  it('are written once when one is there twice, and the second raises no alarm', async () => {
+    const event = { consumer: 'test', eventId: randomUUID(), ticketNumber: 9, sequence: 1 };
+    const delivery = () => ({
+      id: randomUUID(),
+      recipient: 'zoe@customer.test',
+      role: 'reporter',
+      template: 'acknowledgement',
+      messageId: `${event.eventId}@helpdesk.test`,
+      mail: {} as NewDelivery['mail'],
+      automaticFor: 'customer' as const,
+      acknowledgedSubject: 'line down',
+    });
+    const [, ...held] = await Promise.all([
+      acknowledge({ recipient: 'a@a.test' }),
+      ...Array.from({ length: 3 }, () => recorders[0].record(event, [delivery()])),
+    ]);
+    expect(held).toEqual([[], [], []]);
+    const { rows } = await database.query('select state from notifier.delivery where ticket_number = 9');
+    expect(rows).toEqual([{ state: 'pending' }]);
   });
 });
 

@@ -13,7 +13,8 @@ import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { NotifierEnv } from '../env.js';
 import type { Notification } from '../templates/notifications.js';
-import type { ClaimedDelivery, NewDelivery } from './ledger.js';
+import type { ClaimedDelivery } from './ledger.js';
+import type { NewDelivery } from './recorder.js';
 
 /** A rendered mail without what is known only when it leaves: `references` are those of the ticket, oldest first. */
 export type LedgerMail = Pick<

@@ -1,4 +1,4 @@
-import { suppressionKey, suppressionOf, type AutomaticMail, type EarlierMail, type SuppressionRule } from './limits.js';
+import { judge, suppressionKey, type AutomaticMail, type EarlierMail, type SuppressionRule } from './limits.js';
 
 const LIMITS = {
   ACKNOWLEDGEMENTS_PER_HOUR: 3,
@@ -9,6 +9,8 @@ const LIMITS = {
 };
 
 const acknowledgement: AutomaticMail = {
+  id: 'a',
+  ticketNumber: 42,
   recipient: 'zoe@customer.test',
   automaticFor: 'customer',
   acknowledgedSubject: 'line down',
@@ -23,19 +25,28 @@ const NOTHING: EarlierMail = {
   isNewcomer: false,
   domainHour: 0,
   ticketHour: 0,
-  minute: 0,
   bounceKind: null,
   bounceStatus: null,
 };
 
-const suppressed = (mail: AutomaticMail, earlier: Partial<EarlierMail>) =>
-  suppressionOf(mail, { ...NOTHING, ...earlier }, LIMITS);
+type Before = Partial<EarlierMail> & { minute?: number };
+
+function suppressed(mail: AutomaticMail, { minute = 0, ...earlier }: Before, limits = LIMITS): SuppressionRule | null {
+  return judge([mail], new Map([[mail.id, { ...NOTHING, ...earlier }]]), minute, limits).get(mail.id)!.suppressedBy;
+}
+
+/** Mails that are written together, the ledger being empty. */
+function together(count: number, write: (i: number) => AutomaticMail, limits = LIMITS): (SuppressionRule | null)[] {
+  const mails = Array.from({ length: count }, (_, i) => ({ ...write(i), id: String(i) }));
+  const earlier = new Map(mails.map(({ id }) => [id, { ...NOTHING, isNewcomer: true }]));
+  return [...judge(mails, earlier, 0, limits).values()].map(({ suppressedBy }) => suppressedBy);
+}
 
 it.each([acknowledgement, change, forEmployee])('the first mail is sent: %j', (mail) => {
   expect(suppressed(mail, { isNewcomer: true })).toBeNull();
 });
 
-it.each<[SuppressionRule, AutomaticMail, Partial<EarlierMail>, Partial<EarlierMail>]>([
+it.each<[SuppressionRule, AutomaticMail, Before, Before]>([
   ['repeated-subject', acknowledgement, { sameSubject: 0 }, { sameSubject: 1 }],
   ['recipient-hour', acknowledgement, { recipientHour: 2 }, { recipientHour: 3 }],
   ['recipient-day', acknowledgement, { recipientDay: 9 }, { recipientDay: 10 }],
@@ -53,7 +64,7 @@ it.each<[SuppressionRule, AutomaticMail, Partial<EarlierMail>, Partial<EarlierMa
 it('a limit of 0 is none', () => {
   const none = Object.fromEntries(Object.keys(LIMITS).map((name) => [name, 0])) as typeof LIMITS;
   const much = { recipientHour: 99, recipientDay: 99, isNewcomer: true, domainHour: 99, ticketHour: 99, minute: 999 };
-  expect(suppressionOf(acknowledgement, { ...NOTHING, ...much }, none)).toBeNull();
+  expect(suppressed(acknowledgement, much, none)).toBeNull();
 });
 
 it('somebody known is not hurt by the newcomers of their domain', () => {
@@ -79,6 +90,26 @@ it.each([
   for (const mail of [acknowledgement, change, forEmployee]) {
     expect(suppressed(mail, { bounceKind, bounceStatus })).toBe(rule);
   }
+});
+
+describe('mails that are written together count for those behind them', () => {
+  const acknowledge = (facts: Partial<AutomaticMail>): AutomaticMail => ({ ...acknowledgement, ...facts });
+  it.each<[SuppressionRule, number, (i: number) => AutomaticMail]>([
+    ['repeated-subject', 1, (i) => acknowledge({ ticketNumber: i })],
+    ['recipient-hour', 3, (i) => acknowledge({ ticketNumber: i, acknowledgedSubject: `${i}` })],
+    ['domain-hour', 5, (i) => acknowledge({ ticketNumber: i, recipient: `new-${i}@customer.test` })],
+    ['ticket-hour', 5, () => change],
+    ['employee-ticket-hour', 20, () => forEmployee],
+    ['breaker', 7, (i) => ({ ...change, recipient: `c${i}@c${i}.test` })],
+  ])('%s: %d pass', (rule, count, write) => {
+    const rules = together(count + 2, write, { ...LIMITS, AUTOMATIC_MAIL_PER_MINUTE: 7 });
+    expect(rules).toEqual([...Array<null>(count).fill(null), rule, rule]);
+  });
+
+  it('but not for others', () => {
+    const others = (i: number) => acknowledge({ ticketNumber: i, recipient: `zoe@customer${i}.test` });
+    expect(together(100, others)).toEqual(Array(100).fill(null));
+  });
 });
 
 it('the alarm is raised by what a rule counts by', () => {

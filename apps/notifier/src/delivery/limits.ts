@@ -41,6 +41,8 @@ export type Limits = Pick<
 const EMPLOYEE_MAILS_PER_TICKET_HOUR = 20;
 
 export interface AutomaticMail {
+  id: string;
+  ticketNumber: number;
   recipient: string;
   automaticFor: 'customer' | 'employee';
   /** What an acknowledgement is about, in the form in which subjects are compared; null for other mails. */
@@ -59,16 +61,69 @@ export interface EarlierMail {
   domainHour: number;
   /** Automatic mails to the recipient on the ticket within an hour. */
   ticketHour: number;
-  /** Automatic mails to customers since the minute began. */
-  minute: number;
   /** The last failure of the last 60 days, when nothing was sent since that did not come back. */
   bounceKind: BounceKind | null;
   bounceStatus: string | null;
 }
 
-/** @returns the rule that holds the mail back; null when it may be sent */
-export function suppressionOf(mail: AutomaticMail, earlier: EarlierMail, limits: Limits): SuppressionRule | null {
-  const { bounceKind, bounceStatus, ticketHour, minute } = earlier;
+export interface Verdict {
+  /** The rule that holds the mail back; null when it may be sent. */
+  suppressedBy: SuppressionRule | null;
+  /** The domain of an acknowledged newcomer. */
+  newcomerDomain: string | null;
+}
+
+/**
+ * Judges mails that are written together: each counts for those behind it.
+ *
+ * @param earlier by the mail's id
+ * @param minute automatic mails to all customers since the minute began
+ */
+export function judge(
+  mails: AutomaticMail[],
+  earlier: Map<string, EarlierMail>,
+  minute: number,
+  limits: Limits,
+): Map<string, Verdict> {
+  const passed: (AutomaticMail & Verdict)[] = [];
+  const verdicts = new Map<string, Verdict>();
+  for (const mail of mails) {
+    const before = plus(earlier.get(mail.id)!, mail, passed);
+    const sinceMinute = minute + passed.filter(({ automaticFor }) => automaticFor === 'customer').length;
+    const isToNewcomer = mail.acknowledgedSubject !== null && before.isNewcomer;
+    const verdict = {
+      suppressedBy: suppressionOf(mail, before, sinceMinute, limits),
+      newcomerDomain: isToNewcomer ? domainOf(mail.recipient) : null,
+    };
+    verdicts.set(mail.id, verdict);
+    if (verdict.suppressedBy === null) passed.push({ ...mail, ...verdict });
+  }
+  return verdicts;
+}
+
+function plus(earlier: EarlierMail, mail: AutomaticMail, passed: (AutomaticMail & Verdict)[]): EarlierMail {
+  const toRecipient = passed.filter(({ recipient }) => recipient === mail.recipient);
+  const acknowledged = toRecipient.filter(({ acknowledgedSubject }) => acknowledgedSubject !== null);
+  const sameSubject = acknowledged.filter((one) => one.acknowledgedSubject === mail.acknowledgedSubject);
+  const domain = domainOf(mail.recipient);
+  return {
+    ...earlier,
+    sameSubject: earlier.sameSubject + sameSubject.length,
+    recipientHour: earlier.recipientHour + acknowledged.length,
+    recipientDay: earlier.recipientDay + acknowledged.length,
+    domainHour: earlier.domainHour + passed.filter(({ newcomerDomain }) => newcomerDomain === domain).length,
+    ticketHour:
+      earlier.ticketHour + toRecipient.filter(({ ticketNumber }) => ticketNumber === mail.ticketNumber).length,
+  };
+}
+
+function suppressionOf(
+  mail: AutomaticMail,
+  earlier: EarlierMail,
+  minute: number,
+  limits: Limits,
+): SuppressionRule | null {
+  const { bounceKind, bounceStatus, ticketHour } = earlier;
   if (bounceKind !== null && isHard(bounceKind, bounceStatus)) return 'undeliverable';
   if (mail.automaticFor === 'employee') {
     return ticketHour >= EMPLOYEE_MAILS_PER_TICKET_HOUR ? 'employee-ticket-hour' : null;

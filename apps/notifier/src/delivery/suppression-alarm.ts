@@ -1,8 +1,8 @@
 /** Held back mail is counted and told to operators: loudly for each rule and what it counts by, but once in an hour. */
 import type { Logger } from '#platform';
-import type { SuppressedDelivery } from './ledger.js';
 import { suppressionKey } from './limits.js';
 import { suppressedTotal } from './metrics.js';
+import type { SuppressedDelivery } from './recorder.js';
 
 const HOUR_MS = 3_600_000;
 

@@ -32,6 +32,7 @@ import {
 } from '../templates/notifications.js';
 import { deliveryOf } from './ledger-mail.js';
 import { Ledger } from './ledger.js';
+import { Recorder } from './recorder.js';
 import { Sender } from './sender.js';
 import { SuppressionAlarm } from './suppression-alarm.js';
 
@@ -46,6 +47,7 @@ export class TicketEventsController {
 
   constructor(
     private readonly ledger: Ledger,
+    private readonly recorder: Recorder,
     private readonly sender: Sender,
     @Inject(ENV) private readonly env: NotifierEnv,
     @Inject(LOGGER) log: Logger,
@@ -96,7 +98,7 @@ export class TicketEventsController {
     const { id: eventId, sequence, data } = event;
     const deliveries = notifications.map((one) => deliveryOf(one, event, this.signer, this.env));
     const ticketNumber = data.ticket.number;
-    const suppressed = await this.ledger.record({ consumer: CONSUMER, eventId, ticketNumber, sequence }, deliveries);
+    const suppressed = await this.recorder.record({ consumer: CONSUMER, eventId, ticketNumber, sequence }, deliveries);
     for (const one of suppressed) this.alarm.report(one, ticketNumber, Date.now());
     this.sender.wake();
     return 'done';
