@@ -207,11 +207,12 @@ describe('who says to be an employee', () => {
     const own = await conversation(zoe);
     const forged = `Authentication-Results: ${SERVER}; dmarc=pass header.from=helpdesk.test`;
     const relayed = 'Received: from x (x [203.0.113.4]) by evil.example';
-    const plain = () => mail(erik.email, [forged, ...answer(own)], 'Please pay to another account.');
+    // the same words for the third time would be taken for a machine's
+    const plain = (account: number) => mail(erik.email, [forged, ...answer(own)], `Please pay to account ${account}.`);
     const brought = [
-      plain(),
-      lines(relayed, plain()),
-      received('spf=pass smtp.mailfrom=evil.example; dmarc=none', lines(relayed, plain())),
+      plain(1),
+      lines(relayed, plain(2)),
+      received('spf=pass smtp.mailfrom=evil.example; dmarc=none', lines(relayed, plain(3))),
     ];
     for (const raw of brought) {
       expect(await receiveAndSettle(raw)).toMatchObject({ disposition: 'appended', ticketId: own.ticketId });

@@ -1,5 +1,5 @@
 /** What became of every mail, as people see it, and what they decide about it; two instances of each service. */
-import type { InboundDetail, InboundPage, InboundResult, InboundView, ReprocessAllResult } from '#contracts';
+import type { DecideAllResult, InboundDetail, InboundPage, InboundResult, InboundView } from '#contracts';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
@@ -235,7 +235,7 @@ describe('a quarantined mail', () => {
       'broken',
     ]);
     const part = (after?: string) =>
-      erik.request<ReprocessAllResult>('POST', '/inbound/reprocess', { filter: { rule: 'broken' }, limit: 3, after });
+      erik.request<DecideAllResult>('POST', '/inbound/reprocess', { filter: { rule: 'broken' }, limit: 3, after });
     const first = await part();
     const second = await part(first.next!);
     expect(second.next).toBeNull();
@@ -244,7 +244,22 @@ describe('a quarantined mail', () => {
     expect(results.filter(({ disposition }) => disposition === 'ticket_created')).toHaveLength(3);
     expect(results.filter(({ disposition }) => disposition === 'rejected')).toHaveLength(1);
     expect((await part()).results).toEqual([]);
-    await expect(statusOf(erik.request('POST', '/inbound/reprocess', { filter: {} }))).resolves.toBe(422);
+    for (const filter of [{}, { ticket: 3_000_000_000 }, { receivedAfter: '2026-03-02T14:00:00+20:00' }]) {
+      await expect(statusOf(erik.request('POST', '/inbound/reprocess', { filter }))).resolves.toBe(422);
+    }
+  });
+
+  it('is released with all others that pass the filter, by employees only', async () => {
+    const bounces = await Promise.all([1, 2].map((number) => receive(strayBounce(`Held ${number}`), '')));
+    await quarantine('flood', bounces);
+    const request = { filter: { disposition: ['quarantined'], rule: 'flood' } };
+    const release = (api: typeof erik) => api.request<DecideAllResult>('POST', '/inbound/release', request);
+    await expect(statusOf(release(zoe))).resolves.toBe(403);
+    const { results, next } = await release(erik);
+    expect(results.map(({ disposition }) => disposition)).toEqual(['ticket_created', 'ticket_created']);
+    expect(next).toBeNull();
+    const { changes } = await show(bounces[0]!.id);
+    expect(changes).toMatchObject([{ action: 'release', ruleBefore: 'flood', ruleAfter: 'released:new' }]);
   });
 
   it('is a ticket with its headers when it is too large, and says where it is', async () => {

@@ -84,6 +84,8 @@ async function startIngest(box: Mailbox): Promise<Instance> {
         NATS_URL: through(stack.natsUrl, wires.nats),
         IMAP_SCAN_INTERVAL_SECONDS: '1',
         MAIL_BATCH_SIZE: '8',
+        MAIL_FLOOD_PER_SENDER: '1000000', // all tests have the same sender
+        MAIL_FLOOD_PER_DOMAIN: '1000000',
       },
     },
   });

@@ -25,7 +25,9 @@ afterAll(async () => {
 });
 
 interface Disposition {
+  id: string;
   disposition: string;
+  rule: string | null;
   ticket_id: string | null;
   error: string | null;
 }
@@ -39,7 +41,7 @@ async function receive(raw: Buffer | string, from = sender): Promise<Disposition
     'a disposition',
     async () => {
       const { rows } = await database.query<Disposition>(
-        `select disposition, ticket_id, error from mail.inbound_message where disposition is not null and id <> all($1)`,
+        `select id, disposition, rule, ticket_id, error from mail.inbound_message where disposition is not null and id <> all($1)`,
         [ids],
       );
       return rows[0];
@@ -117,6 +119,34 @@ it.each([
   const result = await receive(Buffer.concat([Buffer.from(head), body]));
   expect(result.disposition).toBe('ticket_created');
   expect((await employee.timeline(result.ticket_id!)).items[0]!.text).toContain('plain words');
+});
+
+it('keeps the answer to an invitation that belongs to no ticket, and takes it when a person wants it', async () => {
+  const raw = lines(
+    `From: ${sender}`,
+    'Subject: Accepted: Maintenance',
+    'Message-ID: <accepted@x.test>',
+    'MIME-Version: 1.0',
+    'Content-Type: text/calendar; method=REPLY; charset=utf-8',
+    '',
+    'BEGIN:VCALENDAR',
+    'METHOD:REPLY',
+    'BEGIN:VEVENT',
+    'UID:maintenance@helpdesk.test',
+    `ATTENDEE;PARTSTAT=ACCEPTED:mailto:${sender}`,
+    'END:VEVENT',
+    'END:VCALENDAR',
+    '',
+  );
+  const kept = await receive(raw);
+  expect(kept).toMatchObject({ disposition: 'rejected', rule: 'calendar:reply', ticket_id: null });
+  const response = await fetch(`${world.services.apiUrl}/inbound/${kept.id}/release`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${employee.token}` },
+  });
+  expect(await response.json()).toMatchObject({ inbound: { disposition: 'ticket_created', rule: 'released:new' } });
+  const invitation = await receive(raw.replaceAll('REPLY', 'REQUEST').replace('accepted@', 'invited@'));
+  expect(invitation).toMatchObject({ disposition: 'ticket_created' });
 });
 
 it('takes garbage, and the services are still the ones that were started', async () => {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { fill } from '../../apps/mail-ingest/test/mailboxes.js';
 import { Api, eventually } from '../../tools/demo/api.js';
 import { ACCOUNTS } from '../../tools/demo/directory.js';
-import { WITHOUT_LIMITS, type ServiceName } from '../../tools/services/services.js';
+import type { ServiceName } from '../../tools/services/services.js';
 import { startWorld, stopWorld, type World } from './stack.js';
 
 export interface Accounted {
@@ -22,13 +22,9 @@ export class Attack {
     readonly employee: Api,
   ) {}
 
-  /** Without limits on automatic mail, unless the notifier is given some. */
   static async begin(env: Partial<Record<ServiceName, Record<string, string>>> = {}): Promise<Attack> {
     const world = await startWorld({
-      env: {
-        'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '1', ...env['mail-ingest'] },
-        notifier: env.notifier ?? WITHOUT_LIMITS,
-      },
+      env: { ...env, 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '1', ...env['mail-ingest'] } },
     });
     const database = new pg.Pool({ connectionString: world.stack.databaseUrl });
     database.on('error', () => {}); // a closing connection may still hear that its server stops

@@ -2,14 +2,19 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startServices, type Services, type ServicesOptions } from '../../tools/services/services.ts';
+import {
+  startServices,
+  WITHOUT_MAIL_LIMITS,
+  type Services,
+  type ServicesOptions,
+} from '../../tools/services/services.ts';
 import { startStack, type Stack } from '../../tools/stack/stack.ts';
 import { prepareDirectory } from '../../tools/demo/directory.ts';
 
 export interface World {
   stack: Stack;
   services: Services;
-  /** Where each instance has its log file. */
+  /** What each instance logs, a file each. */
   logDirectory: string;
 }
 
@@ -19,7 +24,12 @@ export async function startWorld(options: Omit<Partial<ServicesOptions>, 'stack'
   const stack = await startStack({ dir: directory, keepData: process.env['KEEP_TEST_DATA'] === '1' });
   try {
     await prepareDirectory(stack);
-    const env = { 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '5' }, ...options.env };
+    // the few people of a test get more mail in a minute than anybody else in a day
+    const env = {
+      'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '5' },
+      notifier: WITHOUT_MAIL_LIMITS,
+      ...options.env,
+    };
     const logDirectory = join(directory, 'log');
     const services = await startServices({ ...options, env, stack, logDirectory });
     return { stack, services, logDirectory };

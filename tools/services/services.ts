@@ -18,13 +18,13 @@ export type ServiceName = (typeof SERVICES)[number];
 /** As docker-compose.yml starts them. A small young generation costs little time and saves half of the memory. */
 export const NODE_FLAGS = ['--enable-source-maps', '--max-semi-space-size=16'];
 
-/** For the notifier, where many mails of few senders are to be acknowledged. */
-export const WITHOUT_LIMITS = {
+/** Settings of the notifier for loads in which few readers get very much. */
+export const WITHOUT_MAIL_LIMITS = {
   ACKNOWLEDGEMENTS_PER_HOUR: '0',
   ACKNOWLEDGEMENTS_PER_DAY: '0',
   ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR: '0',
   AUTOMATIC_MAILS_PER_TICKET_HOUR: '0',
-  AUTOMATIC_MAIL_PER_MINUTE: '0',
+  AUTOMATIC_MAILS_PER_MINUTE: '0',
 };
 
 export interface ServicesOptions {

@@ -30,12 +30,14 @@ export class Mailboxes {
     this.users = new Set(readdirSync(directory));
   }
 
-  add(user: string, password: string): void {
+  /** @param settings of Dovecot, for this account alone */
+  add(user: string, password: string, settings: Record<string, string> = {}): void {
     if (!/^[^\s:+@/\u0080-\uffff]+@[^\s:+@/\u0080-\uffff]+$/.test(user))
       throw new Error(`Not an address that can have a mailbox: ${user}`);
     if (this.users.has(user)) return;
     const file = join(this.directory, user);
-    writeFileSync(file, `${user}:{PLAIN}${password}::::::\n`, { mode: 0o600 });
+    const own = Object.entries(settings).map(([name, value]) => `userdb_${name}=${value}`);
+    writeFileSync(file, `${user}:{PLAIN}${password}::::::${own.join(' ')}\n`, { mode: 0o600 });
     giveTo(this.home.user, file);
     this.users.add(user);
   }
@@ -51,13 +53,15 @@ export async function startDovecot(options: {
   home: Home;
   program: string;
   durable: boolean;
+  /** Where access tokens are looked at (RFC 7662), for accounts that log in with one. */
+  introspectionUrl?: string | undefined;
   logFile: string;
   onSpawn(pid: number): void;
   /** Called with a directory that is to be removed with the stack. */
   onDirectory(path: string): void;
   log(line: string): void;
 }): Promise<Dovecot> {
-  const { home, program, durable, logFile, onSpawn, log } = options;
+  const { home, program, durable, introspectionUrl, logFile, onSpawn, log } = options;
   const directory = serverDirectory(home, 'dovecot');
   checkOwner(home, join(directory, 'mail'));
   serverDirectory(home, 'dovecot', 'mail');
@@ -69,7 +73,9 @@ export async function startDovecot(options: {
     const port = await freePort();
     // Another stack's Dovecot on that port must not pass for this one.
     const greeting = `Help desk mail ${randomUUID()}`;
-    writeFileSync(configFile, config({ home, directory, sockets, port, greeting, durable }), { mode: 0o600 });
+    const text = config({ home, directory, sockets, port, greeting, durable });
+    const oauth2 = introspectionUrl === undefined ? '' : oauth2Config(home, directory, introspectionUrl);
+    writeFileSync(configFile, text + oauth2, { mode: 0o600 });
     giveTo(home.user, configFile);
     return {
       port,
@@ -159,6 +165,7 @@ auth_username_chars =
 auth_failure_delay = 0 secs
 passdb {
   driver = passwd-file
+  mechanisms = plain login
   args = username_format=%Lu ${directory}/users/%Lu
 }
 userdb {
@@ -189,6 +196,35 @@ service anvil {
 }
 service stats {
   chroot =
+}
+`;
+}
+
+/** Log-in with access tokens besides passwords. */
+function oauth2Config(home: Home, directory: string, introspectionUrl: string): string {
+  const file = join(directory, 'oauth2.conf.ext');
+  const settings = {
+    introspection_url: introspectionUrl,
+    introspection_mode: 'post',
+    force_introspection: 'yes',
+    username_attribute: 'username',
+    active_attribute: 'active',
+    active_value: 'true',
+  };
+  writeFileSync(
+    file,
+    Object.entries(settings)
+      .map(([name, value]) => `${name} = ${value}\n`)
+      .join(''),
+    { mode: 0o600 },
+  );
+  giveTo(home.user, file);
+  return `
+auth_mechanisms = plain login xoauth2 oauthbearer
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = ${file}
 }
 `;
 }

@@ -37,8 +37,11 @@ export interface Stack {
     /** Key of what opens the mailboxes. */
     mailboxes: string;
   };
-  /** Creates the mailbox of a customer or an employee, or finds it; any domain will do. */
-  addMailbox(address: string): Promise<Mailbox>;
+  /**
+   * Creates the mailbox of a customer or an employee, or finds it; any domain will do.
+   * @param settings of Dovecot, for a new mailbox alone
+   */
+  addMailbox(address: string, settings?: Record<string, string>): Promise<Mailbox>;
   /** The password of a demo account: made up once per data directory. */
   accountPassword(account: string): string;
   /** Main process of each server that the stack started and that runs, by name. */
@@ -73,6 +76,8 @@ export interface StackOptions {
   /** Use these mail servers instead of starting them: both or none. */
   imap?: (Address & { mailboxes: Mailbox[] }) | undefined;
   smtp?: Address | undefined;
+  /** Where Dovecot looks at access tokens (RFC 7662); without it, only passwords open mailboxes. */
+  introspectionUrl?: string | undefined;
   /** False lets the servers forget commits when the machine crashes; default true. */
   durable?: boolean;
   /** False removes the data directory with everything in it on `stop`; default true. */
@@ -90,7 +95,8 @@ const SUPPORT_MAILBOXES = [`support@${DOMAIN}`, `network@${DOMAIN}`];
  * installed, or one does not start
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
-  const { databaseUrl, natsUrl, imap, smtp, durable = true, keepData = true, log = () => undefined } = options;
+  const { databaseUrl, natsUrl, imap, smtp, introspectionUrl, durable = true, keepData = true } = options;
+  const log = options.log ?? (() => undefined);
   if (!imap !== !smtp)
     throw new Error('Name both an IMAP and an SMTP server, or none: mail has to arrive where it is read');
 
@@ -134,7 +140,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       mail: async () => {
         if (imap) return undefined;
         const onDirectory = (path: string) => register.addDirectory(path);
-        const dovecot = await startDovecot({ ...common('dovecot'), program: programs.dovecot, durable, onDirectory });
+        const settings = { program: programs.dovecot, durable, introspectionUrl };
+        const dovecot = await startDovecot({ ...common('dovecot'), ...settings, onDirectory });
         running.push({ close: () => dovecot.server.stop() });
         log(`IMAP on ${dovecot.imap.host}:${dovecot.imap.port}`);
         const { lmtpSocket, mailboxes } = dovecot;
@@ -148,11 +155,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await settleAll(started);
     const [postgres, nats, mail] = await Promise.all(started);
 
-    const addMailbox = (address: string): Mailbox => {
+    const addMailbox = (address: string, settings: Record<string, string> = {}): Mailbox => {
       if (!mail) throw new Error('Mailboxes can only be added to a mail server that the stack has started');
       const user = address.toLowerCase();
       const password = secrets.get(`mailbox ${user}`);
-      mail.dovecot.mailboxes.add(user, password);
+      mail.dovecot.mailboxes.add(user, password, settings);
       return { address, user, password };
     };
 
@@ -162,13 +169,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       imap: imap ? { host: imap.host, port: imap.port } : (mail?.dovecot.imap ?? { host: '', port: 0 }),
       smtp: smtp ?? { host: mail?.relay.host ?? '', port: mail?.relay.port ?? 0 },
       domain: DOMAIN,
-      mailboxes: imap?.mailboxes ?? SUPPORT_MAILBOXES.map(addMailbox),
+      mailboxes: imap?.mailboxes ?? SUPPORT_MAILBOXES.map((address) => addMailbox(address)),
       secrets: {
         auth: secrets.get('auth'),
         mailSigning: secrets.get('mail signing'),
         mailboxes: secrets.get('mailboxes'),
       },
-      addMailbox: async (address) => addMailbox(address),
+      addMailbox: async (address, settings) => addMailbox(address, settings),
       accountPassword: (account) => secrets.get(`account ${account}`),
       get processes() {
         return { postgres: postgres?.server.pid, nats: nats?.server.pid, dovecot: mail?.dovecot.server.pid };

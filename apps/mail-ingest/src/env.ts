@@ -131,13 +131,28 @@ export class MailIngestEnv extends ServiceEnv {
   @IsString()
   MAIL_BLOCKED_SENDERS: string = '';
 
-  /** Addresses and domains whose mail is neither blocked nor taken for spam. */
+  /** Addresses and domains whose mail is neither blocked nor taken for spam or a flood. */
   @IsString()
   MAIL_ALLOWED_SENDERS: string = '';
 
   /** Addresses and domains that write for others, such as contact forms: who is in Reply-To is their mails' author. */
   @IsString()
   MAIL_RELAYS: string = '';
+
+  /**
+   * So many mails of one sender are taken within ten minutes; further ones are put into quarantine. 0: no limit. Allowed
+   * senders have none.
+   */
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  MAIL_FLOOD_PER_SENDER: number = 60;
+
+  /** The same for all senders of one mail domain together. */
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  MAIL_FLOOD_PER_DOMAIN: number = 600;
 
   /** Longest time to take one mail apart. */
   @IsInt()

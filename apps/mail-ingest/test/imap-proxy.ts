@@ -6,8 +6,12 @@ export class ImapProxy {
   connections = 0;
   /** Looks at what the client is about to say; true cuts the line before the server hears it. */
   cutBefore: (command: string) => boolean = () => false;
+  /** Looks at what the client is about to say; the server hears it when the promise, if there is one, is fulfilled. */
+  hold: (command: string) => Promise<unknown> | undefined = () => undefined;
   /** Looks at how much the server has said on one connection, in bytes; true cuts the line there. */
   cutAfter: (bytes: number) => boolean = () => false;
+  /** What the client is told instead of what the server says; both are Latin-1. */
+  reword: (words: string) => string = (words) => words;
   private readonly open = new Set<Socket>();
 
   private constructor(
@@ -23,8 +27,18 @@ export class ImapProxy {
     return proxy;
   }
 
-  async stop(): Promise<void> {
+  /** Ends all present connections, as a server does whose patience or token has come to an end. */
+  cut(): void {
     for (const socket of this.open) socket.destroy();
+  }
+
+  /** Connections that are open now. */
+  get present(): number {
+    return this.open.size / 2;
+  }
+
+  async stop(): Promise<void> {
+    this.cut();
     await new Promise((resolve) => this.server.close(resolve));
   }
 
@@ -36,11 +50,22 @@ export class ImapProxy {
       server.destroy();
     };
     let heard = 0;
-    client.on('data', (chunk) => (this.cutBefore(chunk.toString('latin1')) ? cut() : server.write(chunk)));
+    client.on('data', (chunk) => {
+      const command = chunk.toString('latin1');
+      if (this.cutBefore(command)) return cut();
+      const held = this.hold(command);
+      if (!held) return server.write(chunk);
+      client.pause();
+      const say = () => {
+        client.resume();
+        return server.write(chunk);
+      };
+      return held.then(say, cut);
+    });
     server.on('data', (chunk) => {
       heard += chunk.length;
       if (this.cutAfter(heard)) cut();
-      else client.write(chunk);
+      else client.write(Buffer.from(this.reword(chunk.toString('latin1')), 'latin1'));
     });
     for (const socket of [client, server]) {
       this.open.add(socket);

@@ -31,6 +31,13 @@ export async function fill(stack: Stack, box: Mailbox, mails: (Buffer | string)[
   });
 }
 
+/** The same, each as if the server had received it at that instant. */
+export async function fillDated(stack: Stack, box: Mailbox, mails: { raw: string; receivedAt: Date }[]): Promise<void> {
+  await withImap(stack, box, async (client) => {
+    for (const { raw, receivedAt } of mails) await client.append('INBOX', Buffer.from(raw), [], receivedAt);
+  });
+}
+
 /** How many mails a folder has; 0 when there is no such folder. */
 export async function countIn(stack: Stack, box: Mailbox, folder: string): Promise<number> {
   return withImap(stack, box, async (client) => {

@@ -27,12 +27,8 @@ import { createOrm } from './orm.js';
       inject: [MikroORM],
       useFactory: async (orm: MikroORM): Promise<Ledger> => new Ledger(await poolOf(orm)),
     },
-    {
-      provide: Recorder,
-      inject: [MikroORM, ENV],
-      useFactory: async (orm: MikroORM, env: NotifierEnv): Promise<Recorder> => new Recorder(await poolOf(orm), env),
-    },
     { provide: Relay, inject: [ENV], useFactory: (env: NotifierEnv): Relay => new Relay(env) },
+    Recorder,
     Sender,
   ],
 })

@@ -30,32 +30,35 @@ export class NotifierEnv extends ServiceEnv {
   @Max(100)
   SMTP_CONCURRENCY: number = 5;
 
-  // Limits on automatic mail; 0 is none
-
-  /** Acknowledgements to one address within an hour. */
+  /** Acknowledgements to one address in an hour, 0 without limit. */
   @IsInt()
   @Min(0)
+  @Max(1_000_000)
   ACKNOWLEDGEMENTS_PER_HOUR: number = 3;
 
-  /** Acknowledgements to one address within 24 hours. */
+  /** Acknowledgements to one address in a day, and none of the same subject twice; 0 without limit. */
   @IsInt()
   @Min(0)
+  @Max(1_000_000)
   ACKNOWLEDGEMENTS_PER_DAY: number = 10;
 
-  /** Acknowledgements within an hour to addresses of one domain to which nothing was written before the last 24 hours. */
+  /** Acknowledgements in an hour to addresses of one domain that were not written to before; 0 without limit. */
   @IsInt()
   @Min(0)
+  @Max(1_000_000)
   ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR: number = 5;
 
-  /** Automatic mails to one customer on one ticket within an hour. */
+  /** Automatic mails about one ticket to one customer in an hour, 0 without limit. */
   @IsInt()
   @Min(0)
+  @Max(1_000_000)
   AUTOMATIC_MAILS_PER_TICKET_HOUR: number = 5;
 
-  /** Automatic mails to all customers within a minute. */
+  /** Automatic mails to customers in a minute altogether, 0 without limit. */
   @IsInt()
   @Min(0)
-  AUTOMATIC_MAIL_PER_MINUTE: number = 300;
+  @Max(1_000_000)
+  AUTOMATIC_MAILS_PER_MINUTE: number = 300;
 }
 
 /** @throws EnvError naming every wrong variable */

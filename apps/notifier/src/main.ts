@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { JetStreamStrategy, runService } from '#platform';
 import { AppModule } from './app.module.js';
-import { CONSUMER } from './delivery/ticket-events.controller.js';
+import { CONSUMER } from './delivery/recorder.js';
 import { readEnv } from './env.js';
 
 await runService({

@@ -3,7 +3,7 @@ import { connectNats, createLogger, ENV, JetStreamStrategy, LOGGER, NATS, parseE
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../src/app.module.js';
-import { CONSUMER } from '../src/delivery/ticket-events.controller.js';
+import { CONSUMER } from '../src/delivery/recorder.js';
 import { NotifierEnv } from '../src/env.js';
 
 @Module({})

@@ -239,7 +239,7 @@ describe('the priority of a new ticket', () => {
     );
     expect(tickets.map(({ ticket }) => ticket.priority)).toEqual(['high', 'medium', 'low']);
     const timeline = async (viewer: PersonView) =>
-      (await bus.expect(getTimeline, { viewerId: viewer.id, ticketId: accepted[2]!.ticketId, limit: 10 })).items;
+      (await bus.expect(getTimeline, { viewerId: viewer.id, ticketId: accepted[2]!.ticketId!, limit: 10 })).items;
     const reason = { field: 'priorityReason', before: null, after: 'rule “newsletters”' };
     expect((await timeline(erik))[0]!.changes).toContainEqual(reason);
     expect((await timeline(zoe))[0]!.changes.map(({ field }) => field)).toEqual(['status', 'priority']);

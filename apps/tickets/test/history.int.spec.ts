@@ -198,7 +198,7 @@ async function mail({ number }: TicketView, automatic: boolean): Promise<string>
       },
     ],
   });
-  return accepted[0]!.ticketId;
+  return accepted[0]!.ticketId!;
 }
 
 async function newTicket(): Promise<TicketView> {

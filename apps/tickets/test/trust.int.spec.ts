@@ -70,12 +70,12 @@ async function newTicket(subject = 'Line down', reporter = zoe): Promise<TicketV
   return (await bus.expect(createTicket, { actorId: reporter.id, ticket: { subject, text: 'Since ten.' } })).ticket;
 }
 
-async function get({ ticketId }: { ticketId: string }): Promise<TicketView> {
-  return (await bus.expect(getTicket, { viewerId: erik.id, ticketId })).ticket;
+async function get({ ticketId }: { ticketId: string | null }): Promise<TicketView> {
+  return (await bus.expect(getTicket, { viewerId: erik.id, ticketId: ticketId! })).ticket;
 }
 
-async function timeline(ticketId: string, viewer = erik) {
-  return (await bus.expect(getTimeline, { viewerId: viewer.id, ticketId, limit: 50 })).items;
+async function timeline(ticketId: string | null, viewer = erik) {
+  return (await bus.expect(getTimeline, { viewerId: viewer.id, ticketId: ticketId!, limit: 50 })).items;
 }
 
 function close(ticket: TicketView) {
@@ -314,6 +314,30 @@ describe('a new matter under an old conversation', () => {
     const absent = { ...naming(claim(ticket, 'message-id', false)), automatic: true, mayAutoReply: false };
     const result = await acceptOne(mailFrom(zoe.email, { ...absent, subject: 'Automatic reply: Line down' }));
     expect(result).toMatchObject({ result: 'appended', ticketId: ticket.id });
+  });
+});
+
+describe('a mail that opens no ticket', () => {
+  const appendOnly = 'calendar:reply';
+  const counted = async () =>
+    (await database.query('select count(*)::int as n from tickets.ticket')).rows[0].n as number;
+
+  it('is taken where it may be written, else rejected without a trace', async () => {
+    const ticket = await newTicket();
+    const named = { ...naming(claim(ticket, 'message-id')), appendOnly, automatic: true, mayAutoReply: false };
+    expect(await acceptOne(mailFrom(zoe.email, named))).toMatchObject({ result: 'appended', ticketId: ticket.id });
+    const [before, rows] = [await counted(), await rowsOf(ticket)];
+    for (const mail of [mailFrom(zoe.email, { appendOnly }), mailFrom('attacker@evil.test', named)]) {
+      expect(await acceptOne(mail)).toEqual({
+        inboundId: mail.inboundId,
+        result: 'rejected',
+        ticketId: null,
+        ticketNumber: null,
+        rule: appendOnly,
+      });
+    }
+    expect(await counted()).toBe(before);
+    expect(await rowsOf(ticket)).toBe(rows);
   });
 });
 

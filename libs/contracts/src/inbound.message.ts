@@ -182,6 +182,8 @@ export class InboundFilter {
   /** A ticket's number. */
   @IsOptional()
   @IsInt()
+  @Min(1)
+  @Max(2_147_483_647)
   ticket?: number;
 
   /** Received by the mail server at this instant or later. */
@@ -274,7 +276,7 @@ export const reprocessInbound = rpc('mail.inbound-reprocess.v1', DecideInbound, 
  */
 export const discardInbound = rpc('mail.inbound-discard.v1', DecideInbound, InboundResult);
 
-export class ReprocessAll {
+export class DecideAll {
   @ValidateNested()
   @Type(() => InboundActor)
   actor: InboundActor;
@@ -296,7 +298,7 @@ export class ReprocessAll {
 }
 
 /** What became of one mail of many. */
-export class ReprocessedInbound {
+export class DecidedInbound {
   @IsUUID()
   id: string;
 
@@ -311,19 +313,19 @@ export class ReprocessedInbound {
   @IsInt()
   ticketNumber: number | null;
 
-  /** Why it could not be reprocessed; a code as of `mail.inbound-reprocess.v1`. */
+  /** Why it could not be done; a code as of `mail.inbound-release.v1` and `mail.inbound-reprocess.v1`. */
   @IsOptional()
   @IsString()
   code: string | null;
 }
 
-export class ReprocessAllResult {
+export class DecideAllResult {
   /** In the order in which they were stored. */
   @IsArray()
   @ArrayMaxSize(200)
   @ValidateNested({ each: true })
-  @Type(() => ReprocessedInbound)
-  results: ReprocessedInbound[];
+  @Type(() => DecidedInbound)
+  results: DecidedInbound[];
 
   /** Where to continue; null when there are no more. */
   @IsOptional()
@@ -335,7 +337,10 @@ export class ReprocessAllResult {
  * As many as there is time for, at most `limit`, oldest first. Refuses with `cursor_invalid`, `filter_required` or
  * `tickets_away`.
  */
-export const reprocessAll = rpc('mail.inbound-reprocess-all.v1', ReprocessAll, ReprocessAllResult);
+export const releaseAll = rpc('mail.inbound-release-all.v1', DecideAll, DecideAllResult);
+
+/** As `mail.inbound-release-all.v1`. */
+export const reprocessAll = rpc('mail.inbound-reprocess-all.v1', DecideAll, DecideAllResult);
 
 export class RebuildMessage {
   @ValidateNested()

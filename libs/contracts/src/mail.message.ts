@@ -251,6 +251,16 @@ export class IncomingMail {
   @Type(() => Bounce)
   bounce?: Bounce | null;
 
+  /** It is taken only where it may be written on a ticket. Elsewhere it opens none: the rule by which it is rejected. */
+  @IsOptional()
+  @IsString()
+  appendOnly?: string | null;
+
+  /** It was too large, or could not be taken apart: its headers are all that was read. */
+  @IsOptional()
+  @IsBoolean()
+  headersOnly?: boolean;
+
   /** Machine mail: it never changes a state or a clock. */
   @IsBoolean()
   automatic: boolean;
@@ -284,7 +294,7 @@ export class AcceptMail {
   mails: IncomingMail[];
 }
 
-export const MAIL_RESULTS = ['ticket_created', 'appended', 'bounce_linked'] as const;
+export const MAIL_RESULTS = ['ticket_created', 'appended', 'bounce_linked', 'rejected'] as const;
 export type MailResult = (typeof MAIL_RESULTS)[number];
 
 export class AcceptedMail {
@@ -294,16 +304,19 @@ export class AcceptedMail {
   @IsIn(MAIL_RESULTS)
   result: MailResult;
 
+  /** Null when it was rejected. */
+  @IsOptional()
   @IsUUID()
-  ticketId: string;
+  ticketId: string | null;
 
+  @IsOptional()
   @IsInt()
-  ticketNumber: number;
+  ticketNumber: number | null;
 
   /**
    * What found the ticket: reply-address, message-id, stored-id, thread-root, subject-tag; `:references` behind it when only
    * References named it. With `follow-up:` before it, a ticket was found but is not written on; new when none was found, forwarded when
-   * an employee passed it on.
+   * an employee passed it on; of a rejected mail its `appendOnly`.
    */
   @IsString()
   rule: string;

@@ -6,7 +6,7 @@
  * below that field came with the mail. Where no such field is found, nothing counts.
  */
 import { isIP } from 'node:net';
-import type { MailFields, TraceField } from './mail.js';
+import { hasPlainAuthor, type MailFields, type TraceField } from './mail.js';
 
 export type Verdict = 'pass' | 'fail' | 'none';
 
@@ -53,9 +53,8 @@ export function authenticate(
   if (authservId === null) return NOTHING;
   const results = trustedResults(mail.trace, authservId, placement);
   const [author] = mail.from;
-  // with several authors nobody can say whom a result is about
-  const domain =
-    author && mail.from.length === 1 && !mail.warnings.includes('ambiguous-sender') && domainOf(author.address);
+  // with several authors, or one who can be read in two ways, nobody can say whom a result is about
+  const domain = author && hasPlainAuthor(mail) && domainOf(author.address);
   const dmarc = dmarcOf(results, domain || null);
   const spf = results.filter(({ method }) => method === 'spf');
   const dkim = results.filter(({ method }) => method === 'dkim');
@@ -124,7 +123,7 @@ function domainOf(address: string): string {
  * The mail moved between our own servers, or within one: no `from`, or nothing but private addresses, or LMTP. What the
  * sending host calls itself proves nothing, its address does.
  */
-function isInternalHop(received: string): boolean {
+export function isInternalHop(received: string): boolean {
   const value = received.slice(0, MAX_FIELD_LENGTH);
   if (/^\s*(?:by\s|\()/i.test(value)) return true;
   const addresses = value

@@ -18,12 +18,8 @@ export function baseSubject(subject: string): string {
   }
 }
 
-/** By which subjects are compared: without case, and without the end of long ones, which may be cut. */
-export function comparedSubject(subject: string): string {
-  return baseSubject(subject).toLowerCase().slice(0, COMPARED_LENGTH).toWellFormed();
-}
-
-/** The same matter, by its subject. */
+/** The same matter, by its subject: without case, and without the end of long ones, which may be cut. */
 export function sameBaseSubject(one: string, other: string): boolean {
-  return comparedSubject(one) === comparedSubject(other);
+  const [a, b] = [one, other].map((subject) => baseSubject(subject).toLowerCase().slice(0, COMPARED_LENGTH));
+  return a === b;
 }

@@ -34,6 +34,7 @@ describe('a calendar part', () => {
   it('says what, when and who, of its first event', () => {
     expect(readCalendar(REQUEST.join('\r\n'))).toEqual({
       method: 'request',
+      isMessage: false,
       uid: 'u-1@customer.example',
       summary: 'Vedlikehold, ruter 5',
       start: { at: '2024-05-01T10:00:00', zone: 'W. Europe Standard Time' },
@@ -87,7 +88,8 @@ describe('a calendar part', () => {
       attachments: [{ name }],
       calendar: { uid: 'u-1@customer.example' },
     });
-    expect(mail.calendar!.method).toBe(name === 'invite.ics' ? 'reply' : null);
+    const isMessage = name === 'invite.ics';
+    expect(mail.calendar).toMatchObject({ method: isMessage ? 'reply' : null, isMessage });
   });
 
   it('may be anything, in bounded time', () => {

@@ -22,6 +22,8 @@ export interface CalendarAttendee extends CalendarPerson {
 export interface CalendarSummary {
   /** In lower case: request, reply, cancel, publish, counter, …; null when the part does not say. */
   method: string | null;
+  /** The mail itself is the calendar's message (RFC 6047), not one to which somebody attached a file. */
+  isMessage: boolean;
   uid: string | null;
   summary: string | null;
   start: CalendarTime | null;
@@ -45,13 +47,15 @@ interface Property {
 
 /**
  * @param method the parameter of the Content-Type, which counts when the calendar has none
+ * @param attached whether it is shown as a file
  * @returns null when it is no calendar
  */
-export function readCalendar(text: string, method: string | null = null): CalendarSummary | null {
+export function readCalendar(text: string, method: string | null = null, attached = false): CalendarSummary | null {
   const lines = unfold(text);
   if (!lines.some((line) => /^BEGIN:VCALENDAR\s*$/i.test(line))) return null;
   const summary: CalendarSummary = {
     method: method?.trim().toLowerCase() || null,
+    isMessage: method !== null && !attached,
     uid: null,
     summary: null,
     start: null,

@@ -20,6 +20,13 @@ describe('bytes to text', () => {
     ['Shift_JIS labelled ISO-2022-JP', Buffer.from([0x93, 0xfa, 0x96, 0x7b]), 'iso-2022-jp', '日本', true],
     ['UTF-7', Buffer.from('Hi +AOQ- +- there'), 'utf-7', 'Hi ä + there', false],
     ['a byte order mark', Buffer.from('\ufeffa'), 'utf-8', 'a', false],
+    ['UTF-16 by its byte order mark', Buffer.from('\ufeffNaïve', 'utf16le'), null, 'Naïve', true],
+    ['UTF-16 of the other order', Buffer.from('\ufeffNaïve', 'utf16le').swap16(), 'utf-16', 'Naïve', false],
+    ['a byte that windows-1252 has not', Buffer.from('a\x81b', 'latin1'), 'windows-1252', 'a\x81b', true],
+    ['UTF-8 that is called latin1', Buffer.from('Grüße'), 'iso-8859-1', 'Grüße', true],
+    ['GB18030 with a broken byte', Buffer.from([0xc4, 0xe3, 0xba, 0xc3, 0xa3, 0xac, 0xff]), 'gb2312', '你好，?', true],
+    ['Shift_JIS that is called latin1', Buffer.from('907d8f918ad9', 'hex'), 'iso-8859-1', '図書館', true],
+    ['KOI8-R that is called ASCII', Buffer.from('f0d2c9d7c5d4', 'hex'), 'us-ascii', 'Привет', true],
     ['a character cut in two', Buffer.from([0x61, 0xe2, 0x82]), 'utf-8', 'aâ‚', true],
   ])('%s', (_name, bytes, declared, text, guessed) => {
     expect(decodeBytes(bytes, declared)).toEqual({ text, guessed });

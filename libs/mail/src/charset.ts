@@ -1,10 +1,12 @@
 /**
  * Bytes of unknown virtue to text, and text to text that every database, header and screen can take.
  *
- * The declared charset goes first; what does not fit it is tried as its relatives, then as UTF-8, then byte by byte as
- * UTF-8 where that is valid and windows-1252 where not. So ASCII survives anything and U+FFFD is never produced.
+ * The declared charset goes first; what does not fit it is tried as its relatives, then as UTF-8, then as whatever makes
+ * most sense of the bytes: a charset of the world, or byte by byte UTF-8 where that is valid and windows-1252 where not.
+ * So ASCII survives anything and U+FFFD is never produced.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
+import { detectCharset } from './charset-detection.js';
 
 export interface DecodedText {
   text: string;
@@ -61,31 +63,62 @@ const RELATIVES: Record<string, string[]> = {
   'iso-2022-jp': ['shift_jis', 'euc-jp'],
   shift_jis: ['iso-2022-jp', 'euc-jp'],
   'euc-jp': ['iso-2022-jp', 'shift_jis'],
-  gb18030: ['big5'],
-  big5: ['gb18030'],
 };
 
 /** ESC $ B, ESC $ @ or ESC ( J: ISO-2022-JP in a 7-bit text. */
 const ISO_2022_JP = /\x1b(?:\$[@B]|\(J)/;
 
+/** Of these, bytes may be UTF-8 by chance. */
+const SEVERAL_BYTES = /^(?:utf-16[lb]e|iso-2022-jp|shift_jis|euc-jp|euc-kr|gbk|gb18030|big5)$/;
+
+/** @param declared its charset in the sender's words */
 export function decodeBytes(bytes: Buffer, declared: string | null): DecodedText {
   const label = normaliseLabel(declared);
-  if (SAYS_NOTHING.has(label)) return guess(bytes);
-  if (UTF8_LABELS.has(label)) return isUtf8(bytes) ? { text: utf8(bytes), guessed: false } : guess(bytes);
+  if (SAYS_NOTHING.has(label)) return guess(bytes, null);
+  if (UTF8_LABELS.has(label)) return isUtf8(bytes) ? { text: utf8(bytes), guessed: false } : guess(bytes, null);
+  // no text in another charset begins like that, and without such a mark nobody knows the order of the bytes
+  if (label.startsWith('utf-16') && byteOrder(bytes))
+    return { text: leniently(bytes, byteOrder(bytes)!), guessed: false };
   if (label === 'utf-7') return { text: decodeUtf7(bytes.toString('latin1')), guessed: false };
-  const declaredText = strictly(bytes, label);
+  const name = encodingOf(label);
+  if (name === null || (!SEVERAL_BYTES.test(name) && isUtf8(bytes) && !isAscii(bytes))) return guess(bytes, null);
+  const declaredText = strictly(bytes, name);
   if (declaredText !== null) return { text: declaredText, guessed: false };
-  for (const relative of RELATIVES[label] ?? []) {
+  for (const relative of RELATIVES[name] ?? []) {
     const text = strictly(bytes, relative);
     if (text !== null) return { text, guessed: true };
   }
-  return guess(bytes);
+  return guess(bytes, name);
 }
 
-function guess(bytes: Buffer): DecodedText {
-  const text = isUtf8(bytes) ? utf8(bytes) : decodeMixed(bytes);
+/**
+ * Bytes of which nobody said what they are.
+ * @param hint a charset that they may be in, as text near by is
+ */
+export function decodeUndeclared(bytes: Buffer, hint: string | null): DecodedText {
+  return guess(bytes, hint === null ? null : encodingOf(normaliseLabel(hint)));
+}
+
+/** @param named a label of the encoding standard that is likelier than others */
+function guess(bytes: Buffer, named: string | null): DecodedText {
+  const wide = byteOrder(bytes);
+  if (wide && bytes.length % 2 === 0) return { text: leniently(bytes, wide), guessed: true };
+  if (!isUtf8(bytes)) {
+    const charset = detectCharset(bytes, decodeMixed, named);
+    return { text: charset === null ? decodeMixed(bytes) : leniently(bytes, charset), guessed: true };
+  }
+  const text = utf8(bytes);
   const japanese = ISO_2022_JP.test(text) ? strictly(bytes, 'iso-2022-jp') : null;
   return { text: japanese ?? text, guessed: japanese !== null || !isAscii(bytes) };
+}
+
+const BYTE_ORDER = new Map([
+  ['\xff\xfe', 'utf-16le'],
+  ['\xfe\xff', 'utf-16be'],
+]);
+
+function byteOrder(bytes: Buffer): string | undefined {
+  return BYTE_ORDER.get(bytes.subarray(0, 2).toString('latin1'));
 }
 
 /** Without a byte order mark. */
@@ -94,13 +127,29 @@ function utf8(bytes: Buffer): string {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
-/** @returns null when a byte does not fit, or nobody knows the charset */
-function strictly(bytes: Buffer, label: string): string | null {
+/** The encoding standard's name of a charset; null when it has none. */
+function encodingOf(label: string): string | null {
   try {
-    return new TextDecoder(label, { fatal: true }).decode(bytes);
+    return new TextDecoder(label).encoding;
   } catch {
     return null;
   }
+}
+
+/** @returns null when a byte does not fit */
+function strictly(bytes: Buffer, encoding: string): string | null {
+  try {
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+    // the standard gives every byte a meaning, but nobody writes these
+    return encoding === 'windows-1252' && /[\x80-\x9f]/.test(text) ? null : text;
+  } catch {
+    return null;
+  }
+}
+
+/** A byte that fits nothing becomes a question mark. */
+function leniently(bytes: Buffer, encoding: string): string {
+  return new TextDecoder(encoding).decode(bytes).replaceAll('\ufffd', '?');
 }
 
 function normaliseLabel(declared: string | null): string {

@@ -8,7 +8,7 @@
  *   automatic  any other machine mail            human     everything else
  */
 import { addressKey, senderOf } from './addresses.js';
-import type { ParsedMail } from './mail.js';
+import { hasPlainAuthor, type ParsedMail } from './mail.js';
 
 export type MailClass = 'human' | 'automatic' | 'bounce' | 'complaint' | 'receipt' | 'list' | 'own';
 
@@ -56,7 +56,7 @@ export function mayAutoReply(mail: ParsedMail, classification: Classification): 
   // an answer to an invitation, or its end, is a calendar's doing
   if (/^(?:reply|cancel)$/.test(mail.calendar?.method ?? '')) return false;
   const sender = mail.from[0] ?? mail.replyTo[0];
-  if (!sender || mail.warnings.includes('ambiguous-sender')) return false;
+  if (!sender || (mail.from.length > 0 && !hasPlainAuthor(mail))) return false;
   return ![sender, ...mail.replyTo.slice(0, 1)].some(({ address }) => ROLE_ACCOUNT.test(localPart(address)));
 }
 

@@ -5,7 +5,7 @@
  */
 import type { BounceKind } from './bounce-kind.js';
 import { bounceResults } from './bounce.js';
-import { expectations, readMail, withCorpus } from './corpus.fixture.js';
+import { expectations, readMail, withCorpus } from '../test/corpus.fixture.js';
 
 const GROUPS: BounceKind[][] = [
   ['userunknown', 'filtered', 'hasmoved', 'suspend', 'hostunknown', 'notaccept'],

@@ -1,6 +1,6 @@
 /** Subject, sender and number of attachments beside another parser's reading of the same mails. */
 import { join } from 'node:path';
-import { bytesOf, messages, readMail, withCorpus } from './corpus.fixture.js';
+import { bytesOf, messages, readMail, withCorpus } from '../test/corpus.fixture.js';
 
 /** The parts of the other parser's reading that are compared. */
 interface Reading {

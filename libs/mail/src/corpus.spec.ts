@@ -1,6 +1,6 @@
 /** Real mails, when they lie beside the repository: none may crash or hang the reader, and each is known for what it is. */
 import { classify, visibleReply, type MailClass } from './index.js';
-import { expectations, messages, readMail, withCorpus } from './corpus.fixture.js';
+import { expectations, messages, readMail, withCorpus } from '../test/corpus.fixture.js';
 
 const CLASS_OF: Record<string, MailClass> = {
   bounce: 'bounce',

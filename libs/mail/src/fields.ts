@@ -9,6 +9,7 @@ import {
   type MailWarning,
   type ParsedMail,
 } from './mail.js';
+import { soleAddress } from './sole-address.js';
 import { SPAM_FIELDS } from './spam.js';
 
 export const LOOP_HEADER = 'X-Helpdesk-Loop';
@@ -53,6 +54,9 @@ export function readFields(headers: HeaderFields, limits: MailLimits): MailField
   const from = addressesOf('from');
   if (headers.all('from').length > 1 || from.length > 1) warnings.push('ambiguous-sender');
   if (from.length === 0) warnings.push('no-sender');
+  const replyTo = addressesOf('reply-to');
+  if (isDisputed(headers, 'from', from)) warnings.push('sender-disputed');
+  if (isDisputed(headers, 'reply-to', replyTo)) warnings.push('reply-to-disputed');
   const rawDate = headers.all('date')[0];
   const date = rawDate === undefined ? null : parseDate(rawDate);
   if (rawDate !== undefined && date === null) warnings.push('date-unreadable');
@@ -63,7 +67,7 @@ export function readFields(headers: HeaderFields, limits: MailLimits): MailField
     references: parseMessageIds(headers.all('references').join(' ')),
     from,
     sender: addressesOf('sender')[0] ?? null,
-    replyTo: addressesOf('reply-to'),
+    replyTo,
     to: addressesOf('to'),
     cc: addressesOf('cc'),
     deliveredTo: [...new Set(DELIVERED_TO.flatMap(addressesOf).map(({ address }) => address))],
@@ -74,6 +78,13 @@ export function readFields(headers: HeaderFields, limits: MailLimits): MailField
     trace: headers.list.filter(({ name }) => TRACE_FIELDS.has(name)).slice(0, MAX_TRACE_FIELDS),
     warnings: [...new Set(warnings)],
   };
+}
+
+/** Whether one address was found and a second reader does not find the same. */
+function isDisputed(headers: HeaderFields, name: string, [found, ...more]: MailAddress[]): boolean {
+  if (!found || more.length > 0) return false;
+  const second = headers.all(name).length === 1 ? soleAddress(headers.all(name)[0]!) : null;
+  return second !== found.address || (headers.isGuessed(name) && /[^\x00-\x7f]/.test(second));
 }
 
 function returnPathOf(headers: HeaderFields): string | null {

@@ -1,4 +1,12 @@
-import { decodeHeader, decodeWords, parseDate, parseMessageIds, parseRawHeaders, parseStructured } from './headers.js';
+import {
+  decodeHeader,
+  decodeWords,
+  HeaderFields,
+  parseDate,
+  parseMessageIds,
+  parseRawHeaders,
+  parseStructured,
+} from './headers.js';
 import { utf8 } from './raw-mail.fixture.js';
 
 const head = (...lines: string[]) => parseRawHeaders(Buffer.from(lines.join('\r\n'), 'latin1'));
@@ -110,4 +118,32 @@ describe('structured values', () => {
     expect(parsed.value).toBe(value);
     expect({ ...parsed.parameters }).toEqual(parameters);
   });
+});
+
+describe('raw 8-bit text in headers', () => {
+  it('is read by what all fields have of it, and by the charset of the body', () => {
+    const foreign = (charset: string) =>
+      Buffer.from(
+        `From: \xed\xef\xf7\xeb <a@example.com>\nSubject: \xf0\xf2\xe9\nContent-Type: text/plain; charset=${charset}\n\n`,
+        'latin1',
+      );
+    const subjectOf = (charset: string) => new HeaderFields(parseRawHeaders(foreign(charset))).text('subject');
+    expect(subjectOf('windows-1251')).toBe('ртй');
+    expect(subjectOf('KOI8-R')).toBe('ПРИ');
+  });
+
+  it('of ISO-2022-JP needs no eighth bit', () => {
+    expect(decodeHeader('\x1b$BF|K\\\x1b(B')).toBe('日本');
+  });
+
+  it('does not touch the fields that are UTF-8 already', () => {
+    const both = Buffer.concat([Buffer.from('To: Grüße\n'), Buffer.from('Subject: K\xf6ln\n', 'latin1')]);
+    const fields = new HeaderFields(parseRawHeaders(both));
+    expect([fields.text('to'), fields.text('subject')]).toEqual(['Grüße', 'Köln']);
+  });
+});
+
+it('the backslashes of a path that nobody escaped stay', () => {
+  const { parameters } = parseStructured(String.raw`attachment; filename="C:\Users\jane\say \"hi\".pdf"`);
+  expect(parameters.filename).toBe(String.raw`C:\Users\jane\say "hi".pdf`);
 });

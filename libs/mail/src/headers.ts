@@ -3,9 +3,10 @@
  * raw 8-bit text, repeated fields and lists of ids are damaged by then.
  *
  * A raw value is a string of bytes (latin1, one character per byte), unfolded. It becomes text through `decodeHeader`.
+ * `HeaderFields` reads undeclared 8-bit text of all fields together, as a single name or subject says little of its charset.
  */
 import { isUtf8 } from 'node:buffer';
-import { cleanLine, decodeBytes } from './charset.js';
+import { cleanLine, decodeBytes, decodeUndeclared } from './charset.js';
 
 export interface RawHeader {
   /** In lower case. */
@@ -17,6 +18,7 @@ export interface RawHeader {
 const MAX_DECODED_LENGTH = 64 * 1024;
 const MAX_ID_BYTES = 20 * 1024;
 const MAX_IDS = 100;
+const EIGHT_BIT = /[\x80-\xff]/;
 
 /**
  * Reads header fields up to the blank line, or to the end of the bytes. Lines that are no field are skipped, an mbox
@@ -52,8 +54,13 @@ export function parseRawHeaders(head: Buffer): RawHeader[] {
 export class HeaderFields {
   private readonly byName = new Map<string, string[]>();
 
-  constructor(readonly list: RawHeader[]) {
-    for (const { name, value } of list) {
+  readonly list: RawHeader[];
+  private readonly guessed: ReadonlySet<string>;
+
+  constructor(list: RawHeader[]) {
+    this.list = inUtf8(list);
+    this.guessed = new Set(this.list.filter((header, index) => header !== list[index]).map(({ name }) => name));
+    for (const { name, value } of this.list) {
       const values = this.byName.get(name);
       if (values) values.push(value);
       else this.byName.set(name, [value]);
@@ -71,16 +78,36 @@ export class HeaderFields {
     return raw === undefined ? null : decodeHeader(raw);
   }
 
+  /** Whether a field of that name has 8-bit text of an undeclared charset. */
+  isGuessed(name: string): boolean {
+    return this.guessed.has(name);
+  }
+
   has(name: string): boolean {
     return this.byName.has(name);
   }
 }
 
-/** Raw bytes to text: strict UTF-8, else UTF-8 and windows-1252 mixed. Encoded-words stay as they are. */
+/** With undeclared 8-bit text of any charset as UTF-8. The one that is declared for the body is the likeliest. */
+function inUtf8(list: RawHeader[]): RawHeader[] {
+  const foreign = list.filter(({ value }) => EIGHT_BIT.test(value) && !isUtf8(Buffer.from(value, 'latin1')));
+  if (foreign.length === 0) return list;
+  const type = list.find(({ name }) => name === 'content-type')?.value ?? '';
+  const hint = /;\s*charset\s*=\s*"?([\w.:-]{1,40})/i.exec(type.slice(0, MAX_DECODED_LENGTH))?.[1] ?? null;
+  const bytes = Buffer.from(foreign.map(({ value }) => value).join('\n'), 'latin1');
+  // no charset has the line feed within a character
+  const texts = decodeUndeclared(bytes, hint).text.split('\n');
+  const inText = new Map(foreign.map((header, index) => [header, texts[index] ?? '']));
+  return list.map((header) => {
+    const text = inText.get(header);
+    return text === undefined ? header : { ...header, value: Buffer.from(text).toString('latin1') };
+  });
+}
+
+/** Raw bytes to text: UTF-8, else what they look like. Encoded-words stay as they are. */
 export function decodeRaw(raw: string): string {
-  if (!/[\x80-\xff]/.test(raw)) return raw;
-  const bytes = Buffer.from(raw, 'latin1');
-  return isUtf8(bytes) ? bytes.toString('utf8') : decodeBytes(bytes, null).text;
+  if (!EIGHT_BIT.test(raw) && !raw.includes('\x1b')) return raw;
+  return decodeBytes(Buffer.from(raw, 'latin1'), null).text;
 }
 
 /** A raw value as one clean line: 8-bit text detected, encoded-words decoded (RFC 2047), no control characters. */
@@ -240,10 +267,10 @@ function splitParameters(raw: string): string[] {
   return (raw.match(/(?:[^;"]+|"(?:[^"\\]|\\.)*(?:"|$)|")+/g) ?? []).map((part) => part.trim());
 }
 
-/** Without quotes, escapes and a comment behind. */
+/** Without quotes, escapes and a comment behind. Of a path that nobody escaped the backslashes stay. */
 function unquote(value: string): string {
   const quoted = /^"((?:[^"\\]|\\.)*)/.exec(value);
-  if (quoted) return quoted[1]!.replace(/\\(.)/g, '$1');
+  if (quoted) return quoted[1]!.replace(/\\(["\\])/g, '$1');
   return value.endsWith(')') ? value.slice(0, value.lastIndexOf('(')).trimEnd() : value;
 }
 

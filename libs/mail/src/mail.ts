@@ -50,7 +50,12 @@ export interface AutomaticSigns {
 }
 
 export type MailWarning =
+  /** More than one From, or more than one address in it. */
   | 'ambiguous-sender'
+  /** Another reader of From finds another address than `from`, or none: it is not in plain form. */
+  | 'sender-disputed'
+  /** The same of Reply-To. */
+  | 'reply-to-disputed'
   | 'no-sender'
   | 'date-unreadable'
   | 'charset-guessed'
@@ -96,6 +101,11 @@ export interface MailFields {
   /** Received, Authentication-Results and what spam filters write, topmost (youngest) first. */
   trace: TraceField[];
   warnings: MailWarning[];
+}
+
+/** From is one plain address, about which no two readers differ. */
+export function hasPlainAuthor({ from, warnings }: Pick<MailFields, 'from' | 'warnings'>): boolean {
+  return from.length === 1 && !warnings.some((one) => one === 'ambiguous-sender' || one === 'sender-disputed');
 }
 
 export interface ParsedMail extends MailFields {

@@ -170,6 +170,22 @@ describe('poor mails still give a mail', () => {
     expect((await parse('Return-Path: <>', '', 'x')).returnPath).toBe('');
   });
 
+  it.each([
+    ['"base64"', 'R3LDvMOfZQ=='],
+    ['base-64', 'R3LDvMOfZQ'],
+    ['quoted-printable;', 'Gr=C3=BC=C3=9Fe'],
+    ['Quoted_Printable', 'Gr=C3=BC=C3=9Fe='],
+    ['8bits', utf8('Grüße')],
+  ])('a misspelt transfer encoding: %s', async (encoding, body) => {
+    const mail = await parse(
+      'Content-Type: text/plain; charset=utf-8',
+      `Content-Transfer-Encoding: ${encoding}`,
+      '',
+      body,
+    );
+    expect(mail.text.trim()).toBe('Grüße');
+  });
+
   it('an unknown transfer encoding keeps the content', async () => {
     expect((await parse('Content-Transfer-Encoding: 7-bit', '', 'content')).text).toBe('content');
     expect((await parse('Content-Type: text', '', 'content')).text).toBe('content');

@@ -62,8 +62,10 @@ class LeafParser extends MailParser {
   textTypes: string[] = [];
   declare readonly tree: PartNode | false;
 
-  /** A part of a digest that says nothing else is a mail (RFC 2046 §5.1.5). */
+  /** A part of a digest that says nothing else is a mail (RFC 2046 §5.1.5); misspelt encodings are what they look like. */
   createNode(node: SplitNode): unknown {
+    if (/^\W*base[-_]?64\b/i.test(node.encoding || '')) node.encoding = 'base64';
+    if (/^\W*quoted[-_]?printable\b/i.test(node.encoding || '')) node.encoding = 'quoted-printable';
     if (!node.headers.hasHeader('content-type') && node.parentNode?.contentType === 'multipart/digest')
       node.contentType = 'message/rfc822';
     return (MailParser.prototype as unknown as { createNode(node: SplitNode): unknown }).createNode.call(this, node);
@@ -72,6 +74,7 @@ class LeafParser extends MailParser {
 
 interface SplitNode {
   contentType: string | false;
+  encoding: string | false;
   headers: { hasHeader(name: string): boolean };
   parentNode?: SplitNode;
 }
@@ -275,7 +278,7 @@ class Reading {
       const start = new FirstBytes(CALENDAR_BYTES);
       leaf.stored = await this.store(type, content, start);
       const { text } = decodeBytes(start.bytes(), parameterOf(item, 'charset') ?? 'utf-8');
-      leaf.calendar = readCalendar(text, parameterOf(item, 'method'));
+      leaf.calendar = readCalendar(text, parameterOf(item, 'method'), item.contentDisposition === 'attachment');
     } else {
       leaf.stored = await this.store(type, content);
     }

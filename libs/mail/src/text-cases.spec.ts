@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { htmlToText } from './html-text.js';
-import { readMail, withCorpus } from './corpus.fixture.js';
+import { readMail, withCorpus } from '../test/corpus.fixture.js';
 import { visibleReply } from './trim.js';
 
 const CASES = join(process.cwd(), '..', 'shared', 'mail', 'text-cases');

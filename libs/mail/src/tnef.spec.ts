@@ -100,6 +100,7 @@ describe('winmail.dat', () => {
     const uid = Buffer.concat([Buffer.alloc(40), Buffer.from('vCal-Uid\x01\0\0\0u-1@cal\0', 'latin1')]);
     expect(readTnef(tnef({ ...meeting, uid, messageClass: 'IPM.Microsoft Schedule.MtgReq' }))!.calendar).toEqual({
       method: 'request',
+      isMessage: true,
       uid: 'u-1@cal',
       summary: 'Maintenance window',
       ...times,

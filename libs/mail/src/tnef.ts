@@ -343,6 +343,7 @@ class Assembly {
     const answers = kind.method === 'reply';
     return {
       method: kind.method,
+      isMessage: true,
       uid: uidOf(properties.get('globalObjectId')),
       summary: subject && (cutText(cleanName(subject), MAX_TEXT).text || null),
       start: this.time([PROPERTY.startDate, 'start'], ATTRIBUTE.dateStart),

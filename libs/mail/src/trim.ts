@@ -58,14 +58,14 @@ const DEVICE =
 const LONG_ATTRIBUTIONS = [
   /^(?:on|op|am|le|el|em|il|den|w dniu|dne|dnia|pe|a|в)\s.{4,400}(?:wrote|schreef(?: .{1,200})?(?:geschreven)?|schrieb(?: .{1,200})?|a écrit|escribió|escreveu|ha scritto|skrev(?: .{1,200})?|napisał\(?a?\)?|napsal\(?a?\)?|kirjoitti|írta|написал\(?а?\)?|пишет)\s?[:：]?$/iu,
   /^\d{4}[-年/.].{4,200}(?:<[^<>]{3,100}>|写道|寫道|のメール|님이 작성)\s?.{0,10}[:：]$/u,
-  /^\d{4}\/\d{1,2}\/\d{1,2}\s.{2,200}<[^<>\s]{3,100}@[^<>\s]{3,100}>$/u,
+  /^\d{4}\/\d{1,2}\/\d{1,2}\s.{2,200}<[^<>\s]{1,100}@[^<>\s]{3,100}>$/u,
   /^\d{1,2}[./]\d{1,2}[./]\d{2,4}.{2,200}(?:<[^<>]{3,100}>|wrote|schrieb|пишет|написал)\s?[:：]$/iu,
 ];
 
 /** These begin with anything: a line before that has no date in it is the writer's. */
 const SHORT_ATTRIBUTIONS = [
   /^\S.{1,200}(?:wrote|schrieb|a écrit|escribió|escreveu|ha scritto|schreef|skrev|napisał\(?a?\)?|napsal\(?a?\)?|kirjoitti|написал\(?а?\)?|пишет)\s?(?:am .{4,60}|on .{4,60}|op .{4,60})?[:：]$/iu,
-  /^\S.{5,200}\s\d{1,2}:\d{2}.{1,200}<[^<>\s]{3,100}@[^<>\s]{3,100}>\s?:$/u,
+  /^\S.{5,200}\s\d{1,2}:\d{2}.{1,200}<[^<>\s]{1,100}@[^<>\s]{3,100}>\s?:$/u,
 ];
 
 const ATTRIBUTIONS = [...LONG_ATTRIBUTIONS, ...SHORT_ATTRIBUTIONS];

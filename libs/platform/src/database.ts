@@ -3,6 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import { BLOB_SCHEMA } from './blobs.js';
+import { QuickQuotingDriver } from './quoting.js';
 import type { Sql } from './sql.js';
 
 /** Keys of the advisory locks, in one place so that no two uses collide. */
@@ -13,12 +14,12 @@ export const ADVISORY_LOCK = {
   ticketLinks: 7_240_005,
   /** Held by whoever adds a mailbox or changes its addresses. */
   mailboxAddresses: 7_240_006,
+  /** Held by whoever counts automatic mail and adds to it. */
+  automaticMail: 7_240_007,
   /** First half of a two-part key; the second half is the mailbox. */
   mailbox: 7_241,
   /** The same, held by whoever asks for access tokens. */
   mailboxTokens: 7_242,
-  /** First half; the second is a domain that is acknowledged, or a ticket of which somebody is told automatically. */
-  automaticMail: 7_243,
 } as const;
 
 /** The pg pool behind the ORM, for statements on hot paths. */
@@ -42,6 +43,7 @@ export function sqlOf(em: EntityManager): Sql {
 /** Options that every service's ORM has in common. The service adds its entities, schema and migrations. */
 export function ormOptions(databaseUrl: string, poolSize: number, service: string): Options {
   return {
+    driver: QuickQuotingDriver,
     clientUrl: databaseUrl,
     extensions: [Migrator],
     pool: { min: 0, max: poolSize },

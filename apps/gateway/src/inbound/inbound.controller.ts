@@ -1,4 +1,5 @@
 import {
+  DecideAllResult,
   discardInbound,
   getInbound,
   getInboundRaw,
@@ -6,9 +7,9 @@ import {
   InboundPage,
   InboundResult,
   listInbound,
+  releaseAll,
   releaseInbound,
   reprocessAll,
-  ReprocessAllResult,
   reprocessInbound,
   type DecideInbound,
 } from '#contracts';
@@ -18,16 +19,16 @@ import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { BlobStore } from '../attachments/blob.store.js';
 import { Caller } from '../auth/auth.dto.js';
-import { CurrentCaller, EmployeesOnly } from '../auth/auth.guard.js';
+import { ActiveEmployeesOnly, CurrentCaller } from '../auth/auth.guard.js';
 import { UuidPipe } from '../http/parameters.js';
 import { ApiProblems } from '../problems/api-problems.js';
 import { accepted } from '../problems/problem-error.js';
 import { ValidPipe } from '../problems/validation.js';
-import { InboundQuery, ReprocessInbound } from './inbound.dto.js';
+import { InboundQuery, InboundSelection } from './inbound.dto.js';
 
 @ApiTags('inbound')
 @ApiBearerAuth()
-@EmployeesOnly()
+@ActiveEmployeesOnly()
 @Controller('inbound')
 export class InboundController {
   constructor(
@@ -111,6 +112,22 @@ export class InboundController {
   }
 
   /**
+   * Release many mails, oldest first, as many as there is time for: a flood that was none.
+   *
+   * @remarks Each mail by itself: one that cannot be released is named with its code and holds up no other. Ask again with
+   * `next` as `after` until `next` is null.
+   */
+  @Post('release')
+  @HttpCode(200)
+  @ApiProblems(400, 401, 403, 413, 415, 422, 503, 504)
+  async releaseAll(
+    @CurrentCaller() caller: Caller,
+    @Body(ValidPipe) request: InboundSelection,
+  ): Promise<DecideAllResult> {
+    return accepted(await this.bus.call(releaseAll, { actor: actorOf(caller), ...request }));
+  }
+
+  /**
    * Reprocess many mails, oldest first, as many as there is time for.
    *
    * @remarks Each mail by itself: one that cannot be reprocessed is named with its code and holds up no other. Ask again with
@@ -121,8 +138,8 @@ export class InboundController {
   @ApiProblems(400, 401, 403, 413, 415, 422, 503, 504)
   async reprocessAll(
     @CurrentCaller() caller: Caller,
-    @Body(ValidPipe) request: ReprocessInbound,
-  ): Promise<ReprocessAllResult> {
+    @Body(ValidPipe) request: InboundSelection,
+  ): Promise<DecideAllResult> {
     return accepted(await this.bus.call(reprocessAll, { actor: actorOf(caller), ...request }));
   }
 }

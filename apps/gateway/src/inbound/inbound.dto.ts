@@ -63,7 +63,7 @@ export class InboundQuery extends PageQuery {
   receivedBefore?: string;
 }
 
-export class ReprocessInbound {
+export class InboundSelection {
   /** Which mails; at least one condition. */
   @ValidateNested()
   @Type(() => InboundFilter)

@@ -14,6 +14,9 @@ import {
   isRefused,
   rebuildMessage,
   refuse,
+  type DecideAll,
+  type DecideAllResult,
+  type DecidedInbound,
   type DecideInbound,
   type Disposition,
   type IncomingMail,
@@ -21,12 +24,10 @@ import {
   type InboundResult,
   type InboundView,
   type Refused,
-  type ReprocessAll,
-  type ReprocessAllResult,
-  type ReprocessedInbound,
 } from '#contracts';
 import { type Bus, BusError, inTransaction, type Logger, type Sql } from '#platform';
 import type pg from 'pg';
+import { FLOOD } from './floods.js';
 import { changeDisposition, readInbound, selectInbound, shown, type StoredInbound } from './inbound.rows.js';
 import { identify, type Disposed } from './inbox.js';
 import type { Interpretation } from './interpretation.js';
@@ -39,6 +40,8 @@ const BEGIN_WITHIN_MS = 4_000;
 
 const MESSAGES: readonly (Disposition | null)[] = ['ticket_created', 'appended'];
 const DISCARDED = 'discarded';
+/** Rules that reading a mail again says nothing about. */
+const OTHER_THAN_READ: (string | null)[] = [DISCARDED, FLOOD];
 const AWAY = 'tickets_away';
 const UNCHANGED = { unchanged: true } as const;
 
@@ -75,7 +78,7 @@ export class Decisions {
 
   async reprocess(request: DecideInbound): Promise<InboundResult | Refused> {
     return this.decide('reprocess', request, async (sql, row) => {
-      if (row.rule === DISCARDED) return UNCHANGED;
+      if (OTHER_THAN_READ.includes(row.rule)) return UNCHANGED;
       const isMessage = MESSAGES.includes(row.disposition) || (row.ticketId !== null && isQuarantined(row));
       if (isMessage && row.headersOnly) return UNCHANGED;
       const reading = await this.read({ ...taskOf(row), released: isMessage });
@@ -92,17 +95,28 @@ export class Decisions {
     });
   }
 
+  async releaseAll(request: DecideAll): Promise<DecideAllResult | Refused> {
+    return this.decideAll(request, (one) => this.release(one));
+  }
+
+  async reprocessAll(request: DecideAll): Promise<DecideAllResult | Refused> {
+    return this.decideAll(request, (one) => this.reprocess(one));
+  }
+
   /** Oldest first, so that a mail comes before those that answer it. Each by itself: one that fails holds up no other. */
-  async reprocessAll({ actor, filter, after, limit }: ReprocessAll): Promise<ReprocessAllResult | Refused> {
+  private async decideAll(
+    { actor, filter, after, limit }: DecideAll,
+    decideOne: (request: DecideInbound) => Promise<InboundResult | Refused>,
+  ): Promise<DecideAllResult | Refused> {
     if (Object.values(filter).every((condition) => condition === undefined)) {
       return refuse({ field: 'filter', code: 'filter_required', message: 'must name at least one condition' });
     }
     const began = performance.now();
     const found = await selectInbound(this.options.pool, filter, { order: 'oldest', after, limit: limit + 1 });
-    const results: ReprocessAllResult['results'] = [];
+    const results: DecidedInbound[] = [];
     for (const { id } of found.slice(0, limit)) {
       if (results.length > 0 && performance.now() - began > BEGIN_WITHIN_MS) break;
-      const result = await this.reprocess({ actor, inboundId: id });
+      const result = await decideOne({ actor, inboundId: id });
       if (isRefused(result) && result.refusals[0]!.code === AWAY) {
         // the others would fare no better: this one and they are still to be done
         if (results.length === 0) return result;
@@ -139,11 +153,11 @@ export class Decisions {
   private async take(sql: Sql, row: Settled, reading: Reading): Promise<Outcome> {
     const { id } = row;
     const { interpretation, messageId } = reading;
-    const duplicates = await identify(sql, row.mailboxId, [{ id, ...reading }]);
+    const { duplicates } = await identify(sql, row.mailboxId, [{ id, ...reading }]);
     if (duplicates.has(id)) return unlessSame(row, duplicateOf({ id, messageId }));
     if (!('offer' in interpretation)) return unlessSame(row, { id, messageId, ...interpretation });
     const { accepted } = await this.options.bus.expect(acceptMail, { mails: [interpretation.offer] });
-    return { ...asDisposed(accepted[0]!), messageId };
+    return unlessSame(row, { ...asDisposed(accepted[0]!), messageId });
   }
 
   private async rebuild(sql: Sql, row: Settled, reading: Reading, { actor }: DecideInbound): Promise<Outcome> {
@@ -180,9 +194,11 @@ export class Decisions {
   }
 }
 
-function taskOf({ id, mailbox, rawSha256, size, receivedAt, headersOnly, error }: StoredInbound): ParseTask {
+function taskOf({ id, mailbox, rawSha256, size, receivedAt, headersOnly, rule, error }: StoredInbound): ParseTask {
   const task = { id, mailbox, rawSha256, rawSize: size, internalDate: new Date(receivedAt) };
-  return headersOnly ? { ...task, headersOnly: error ?? 'it was too large' } : task;
+  // it may be held for more than that
+  const tooLarge = rule === 'oversize' && error !== null ? error : 'it was too large';
+  return headersOnly ? { ...task, headersOnly: tooLarge } : task;
 }
 
 /** The disposition as it is. */
@@ -233,7 +249,7 @@ function asRefusal(error: unknown): Refused {
   return refuse({ field: '', code: AWAY, message: 'tickets does not answer: nothing was decided, try again' });
 }
 
-function resultOf(id: string, result: InboundResult | Refused): ReprocessedInbound {
+function resultOf(id: string, result: InboundResult | Refused): DecidedInbound {
   if (isRefused(result)) {
     return { id, changed: false, disposition: null, ticketNumber: null, code: result.refusals[0]!.code };
   }

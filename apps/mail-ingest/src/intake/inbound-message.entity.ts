@@ -10,7 +10,7 @@
  * - auto_linked: a read receipt or the like for a mail of ours
  * - duplicate: the same mail was taken before
  * - own_mail: sent by ourselves and come back
- * - rejected: machine mail that concerns no ticket, or a person discarded it; `rule` says which rule decided
+ * - rejected: machine mail that concerns no ticket (reports, answers of a calendar), or a person discarded it; `rule` says which rule decided
  * - quarantined: it could not be taken; `error` says why. Its bytes are kept, and a person is needed. Where its headers can
  *   be read, a ticket says so
  *

@@ -7,7 +7,7 @@
  *     show ID
  *     raw ID                               the mail's bytes on stdout
  *     release ID… | reprocess ID… | discard ID…
- *     reprocess --rule RULE …              all that pass the filter of list, until none is left
+ *     release|reprocess --rule RULE …      all that pass the filter of list, until none is left
  */
 import {
   discardInbound,
@@ -15,6 +15,7 @@ import {
   getInboundRaw,
   isRefused,
   listInbound,
+  releaseAll,
   releaseInbound,
   reprocessAll,
   reprocessInbound,
@@ -30,8 +31,10 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { readCommandEnv } from '../env.js';
 
-const USAGE = 'usage: inbound.command.js list | show ID | raw ID | release ID… | reprocess ID…|FILTER | discard ID…';
+const USAGE =
+  'usage: inbound.command.js list | show ID | raw ID | release ID…|FILTER | reprocess ID…|FILTER | discard ID…';
 const MANY = 100;
+const DECISIONS_OF_MANY = { release: releaseAll, reprocess: reprocessAll };
 const DECISIONS = { release: releaseInbound, reprocess: reprocessInbound, discard: discardInbound };
 
 const { values, positionals } = parseArgs({
@@ -74,8 +77,8 @@ async function run(): Promise<void> {
   if (action === 'list' && id === undefined) return list();
   if (action === 'show' && id !== undefined) return show(id);
   if (action === 'raw' && id !== undefined) return raw(id, env);
-  if (action === 'reprocess' && id === undefined) return reprocessFiltered();
-  if (isDecision(action) && id !== undefined) return decide(action);
+  if (isOneOf(DECISIONS_OF_MANY, action) && id === undefined) return decideFiltered(action);
+  if (isOneOf(DECISIONS, action) && id !== undefined) return decide(action);
   process.stderr.write(`${USAGE}\n`);
   process.exitCode = 2;
 }
@@ -114,9 +117,9 @@ async function decide(decision: keyof typeof DECISIONS): Promise<void> {
   }
 }
 
-async function reprocessFiltered(): Promise<void> {
+async function decideFiltered(decision: keyof typeof DECISIONS_OF_MANY): Promise<void> {
   for (let after = values.after; ;) {
-    const answer = await bus.call(reprocessAll, { actor, filter: filter(), after, limit: MANY });
+    const answer = await bus.call(DECISIONS_OF_MANY[decision], { actor, filter: filter(), after, limit: MANY });
     if (isRefused(answer)) return refused(answer);
     answer.results.forEach(print);
     if (answer.results.some(({ code }) => code !== null)) process.exitCode = 1;
@@ -138,8 +141,8 @@ function filter(): InboundFilter {
   };
 }
 
-function isDecision(name: string | undefined): name is keyof typeof DECISIONS {
-  return name !== undefined && Object.hasOwn(DECISIONS, name);
+function isOneOf<T extends object>(decisions: T, name: string | undefined): name is keyof T & string {
+  return name !== undefined && Object.hasOwn(decisions, name);
 }
 
 function print(value: object): void {

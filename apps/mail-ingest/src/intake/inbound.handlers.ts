@@ -1,4 +1,5 @@
 import {
+  DecideAll,
   DecideInbound,
   discardInbound,
   GetInbound,
@@ -8,8 +9,8 @@ import {
   listInbound,
   refuse,
   releaseInbound,
+  releaseAll,
   reprocessAll,
-  ReprocessAll,
   reprocessInbound,
   type BlobReference,
   type InboundDetail,
@@ -66,8 +67,14 @@ export class InboundHandlers {
     return this.decisions.discard(request);
   }
 
+  @Handles(releaseAll)
+  async releaseAll(request: DecideAll) {
+    if (request.after !== undefined && !isUUID(request.after)) return cursorInvalid();
+    return this.decisions.releaseAll(request);
+  }
+
   @Handles(reprocessAll)
-  async reprocessAll(request: ReprocessAll) {
+  async reprocessAll(request: DecideAll) {
     if (request.after !== undefined && !isUUID(request.after)) return cursorInvalid();
     return this.decisions.reprocessAll(request);
   }

@@ -237,12 +237,19 @@ export interface Identity {
   subject: string;
 }
 
+/** Of mails that were read, by id. */
+export interface Identified {
+  /** They were taken before, or repeat an earlier one of the list. */
+  duplicates: Set<string>;
+  /** They had the same identity before: only their reading is repeated. */
+  repeated: Set<string>;
+}
+
 /**
  * Gives parsed mails their identity, sender and subject, and starts their count of attempts anew, unless only the headers
  * were read. Those that were taken before have no identity until they are disposed of as duplicates.
- * @returns the ids of those that were taken before, or that repeat an earlier one of the list
  */
-export async function identify(sql: Sql, mailboxId: string, mails: Identity[]): Promise<Set<string>> {
+export async function identify(sql: Sql, mailboxId: string, mails: Identity[]): Promise<Identified> {
   const key = (mail: Pick<Identity, 'messageId' | 'contentSha256'>) => `${mail.contentSha256} ${mail.messageId}`;
   const { rows } = await sql.query<{ id: string; message_id: string; content: string }>(
     `select id, message_id, encode(content_sha256, 'hex') as content from mail.inbound_message
@@ -251,6 +258,7 @@ export async function identify(sql: Sql, mailboxId: string, mails: Identity[]): 
   );
   const owners = new Map(rows.map((row) => [key({ messageId: row.message_id, contentSha256: row.content }), row.id]));
   const duplicates = new Set<string>();
+  const repeated = new Set(mails.filter((mail) => owners.get(key(mail)) === mail.id).map(({ id }) => id));
   for (const mail of mails) {
     const owner = owners.get(key(mail)) ?? mail.id;
     owners.set(key(mail), owner);
@@ -273,7 +281,7 @@ export async function identify(sql: Sql, mailboxId: string, mails: Identity[]): 
       mails.map((mail) => mail.subject),
     ],
   );
-  return duplicates;
+  return { duplicates, repeated };
 }
 
 export interface Disposed {

@@ -17,6 +17,7 @@ const received = {
   inboundId: '0190d3a0-0000-7000-8000-000000000001',
   mailbox: 'support@helpdesk.test',
   aliases: ['help@helpdesk.test'],
+  server: 'imap.helpdesk.test',
   rawSha256: 'a'.repeat(64),
   rawSize: 1,
   receivedAt: new Date('2026-03-01T10:00:00Z'),
@@ -108,8 +109,102 @@ describe('what a mail means', () => {
     const ours = signer.messageId(1042, 'entry-1', 'helpdesk.test');
     expect(await interpreted(bounce, returned(ours))).toMatchObject({
       offer: { signedTicketNumber: 1042, bounce: { messageId: ours }, automatic: true, senderIdentified: false },
+      sender: null,
     });
     expect(await interpreted(bounce, returned('another@x.test'))).toMatchObject({ disposition: 'rejected' });
+  });
+});
+
+describe('a message of a calendar', () => {
+  const calendar = (method: string, ...more: string[]) =>
+    [
+      '--b',
+      'Content-Type: text/plain',
+      '',
+      'Accepted',
+      '--b',
+      `Content-Type: text/calendar; method=${method}`,
+      ...more,
+      '',
+      'BEGIN:VCALENDAR',
+      `METHOD:${method}`,
+      'BEGIN:VEVENT',
+      'UID:u',
+      'END:VEVENT',
+      'END:VCALENDAR',
+      '--b--',
+    ].join('\r\n');
+  const mixed = { ...human, 'Content-Type': 'multipart/alternative; boundary=b' };
+
+  it.each(['REPLY', 'CANCEL'])('that is a %s opens no ticket and is answered by nobody', async (method) => {
+    expect(offerOf(await interpreted(mixed, calendar(method)))).toMatchObject({
+      appendOnly: `calendar:${method.toLowerCase()}`,
+      automatic: true,
+      mayAutoReply: false,
+    });
+  });
+
+  it('is a ticket when it invites, when it is only attached, and when a person released it', async () => {
+    expect(offerOf(await interpreted(mixed, calendar('REQUEST')))).toMatchObject({
+      appendOnly: null,
+      automatic: false,
+    });
+    const attached = calendar('REPLY', 'Content-Disposition: attachment; filename=a.ics');
+    expect(offerOf(await interpreted(mixed, attached))).toMatchObject({ appendOnly: null, automatic: false });
+    const mail = await parsed(mixed, calendar('REPLY'));
+    const released = interpret(mail, 'id@x', { ...received, released: true }, ourselves, policy);
+    expect(offerOf(released)).toMatchObject({ appendOnly: null, mayAutoReply: false });
+  });
+});
+
+describe('a mail that goes round in circles', () => {
+  const INSIDE = 'Received: from a.test ([10.0.0.1]) by b.test with SMTP id 1';
+  const over = (hops: number) => parsed({ ...human, 'X-Way': `1\r\n${Array(hops).fill(INSIDE).join('\r\n')}` });
+  const decided = async (mail: ParsedMail, released = false) =>
+    interpret(mail, 'id@customer.test', { ...received, released }, ourselves, policy);
+
+  it('is known by more than 30 hops', async () => {
+    expect(offerOf(await decided(await over(30)))).toBeDefined();
+    expect(await decided(await over(31))).toEqual({
+      disposition: 'quarantined',
+      rule: 'hops',
+      error: expect.stringContaining('31 servers'),
+    });
+    expect(offerOf(await decided(await over(31), true))).toBeDefined();
+  });
+
+  it.each(['mx.helpdesk.test', 'imap.helpdesk.test'])('is known when it comes to %s a third time', async (host) => {
+    const arrival = `Received: from mx.customer.test ([198.51.100.7]) by ${host} with ESMTP id 1`;
+    const coming = (times: number) =>
+      parsed({ ...human, 'X-Way': `1\r\n${INSIDE}\r\n${Array(times).fill(arrival).join('\r\n')}` });
+    expect(offerOf(await decided(await coming(2)))).toBeDefined();
+    expect(await decided(await coming(3))).toMatchObject({ rule: 'hops', error: `it came to ${host} 3 times: a loop` });
+    expect(offerOf(await decided(await coming(3), true))).toBeDefined();
+  });
+
+  it('is our own when it has our mark', async () => {
+    const mail = await parsed({ ...human, 'X-Helpdesk-Loop': `loop\r\n${Array(40).fill(INSIDE).join('\r\n')}` });
+    expect(await decided(mail)).toMatchObject({ disposition: 'own_mail' });
+  });
+});
+
+describe('whose mails a mail is counted among', () => {
+  const counted = async (headers: Record<string, string>, released = false) => {
+    const found = interpret(await parsed(headers), 'id@x.test', { ...received, released }, ourselves, policy);
+    return 'offer' in found ? found.sender : undefined;
+  };
+
+  it('is its author', async () => {
+    expect(await counted({ ...human, From: 'Mara <MARA@Customer.TEST>' })).toBe('mara@customer.test');
+    expect(await counted({ ...human, From: 'forms@helpdesk.test', 'Reply-To': 'lina@form.test' })).toBe(
+      'lina@form.test',
+    );
+    expect(await counted({ Subject: 'Who am I' })).toBe('<>');
+  });
+
+  it('is nobody when the sender is allowed, or a person has released it', async () => {
+    expect(await counted({ ...human, From: 'alarm@good.evil.test' })).toBeNull();
+    expect(await counted(human, true)).toBeNull();
   });
 });
 
@@ -142,6 +237,13 @@ describe('who wrote a mail', () => {
       { ...vouched('dmarc=fail header.from=customer.test'), ...human, ...reply },
       { ...human, ...reply, From: 'mara@customer.test, eve@elsewhere.test' },
       { ...human, ...reply, From: '=?utf-8?Q?mara?=@customer.test' },
+      {
+        ...vouched('dmarc=pass header.from=customer.test'),
+        ...human,
+        ...reply,
+        From: 'eve@x.test <mara@customer.test>',
+      },
+      { ...human, ...reply, From: 'Team: mara@customer.test;' },
     ]) {
       expect(offerOf(await interpreted(headers))).toMatchObject({
         senderIdentified: false,
@@ -163,6 +265,10 @@ describe('who wrote a mail', () => {
       senderVerification: 'unverified',
       replyTo: null,
     });
+    for (const disputed of ['eve@elsewhere.test <mara@customer.test>', 'mara@customer.test, eve@elsewhere.test']) {
+      const offer = offerOf(await interpreted({ ...form, 'Reply-To': disputed }));
+      expect(offer).toMatchObject({ senderIdentified: false, mayAutoReply: false });
+    }
     const other = offerOf(await interpreted({ ...human, 'Reply-To': 'eve@elsewhere.test' }));
     expect(other).toMatchObject({ from: { email: 'mara@customer.test' }, replyTo: 'eve@elsewhere.test' });
   });

@@ -1,6 +1,7 @@
 /** What a parsed mail means for us: an offer to tickets, or a disposition of its own. Pure. */
 import type { Disposition, IncomingMail } from '#contracts';
 import {
+  arrivalsAt,
   bounceResults,
   classify,
   cutText,
@@ -14,7 +15,15 @@ import {
   type ParsedMail,
   type TicketCandidates,
 } from '#mail';
-import { authorOf, identify, otherReplyTo, refusalOf, spamSignOf, type SenderPolicy } from './sender-policy.js';
+import {
+  authorOf,
+  identify,
+  isAllowed,
+  otherReplyTo,
+  refusalOf,
+  spamSignOf,
+  type SenderPolicy,
+} from './sender-policy.js';
 
 /** An offer must fit into one NATS message (1 MB) with room for its envelope. */
 const MAX_OFFER_BYTES = 700_000;
@@ -25,6 +34,11 @@ const MAX_SUBJECT = 1_000;
 const MAX_NAME = 255;
 /** Mails that one mail passes on. */
 const MAX_FORWARDED = 20;
+/** A mail that came over more servers, or to our own one so often, goes round in circles. */
+const MAX_HOPS = 30;
+const MAX_ARRIVALS = 2;
+/** Stands for the sender of mails that have none. */
+const NO_SENDER = '<>';
 const NO_TEXT = '(no text)';
 const CUT_NOTE = '\n\n[Cut here: the raw mail has all of it.]';
 
@@ -43,14 +57,19 @@ export interface Received {
   receivedAt: Date;
   /** Of its mailbox. */
   aliases: string[];
+  /** Host name of its mailbox's server. */
+  server: string | null;
   /** Of its mailbox. */
   defaultOrganisationId: string | null;
+  /** Why only its headers were read, if so. */
+  headersOnly?: string | undefined;
   /** A person decided that it is taken as a ticket, whatever it is. */
   released?: boolean;
 }
 
 export type Interpretation =
-  | { offer: IncomingMail; bytes: number; rule: string }
+  /** `sender`: whose mails it is counted among, lest they become a flood; null when it is not counted. */
+  | { offer: IncomingMail; bytes: number; rule: string; sender: string | null }
   | { disposition: Disposition; rule: string; ticketNumber?: number; error?: string };
 
 export function interpret(
@@ -69,6 +88,8 @@ export function interpret(
   if (sender && !released && isOwnEcho(sender, messageId, addresses)) {
     return { disposition: 'own_mail', rule: 'own-address' };
   }
+  const looping = released ? null : loopOf(mail, [policy.trust.authservId, received.server]);
+  if (looping !== null) return { disposition: 'quarantined', rule: 'hops', error: looping };
   const { identity, verification } = identify(mail, policy);
   const candidates = ticketCandidates(mail, own.signer, { sender: identity, addresses });
   if (mailClass === 'complaint' && !released) return { disposition: 'rejected', rule: `complaint:${rule}` };
@@ -82,6 +103,7 @@ export function interpret(
   // somebody who answers us is known; whether they may, is decided with the ticket
   const refused = refusalOf(mail, { identity, answers: signedTicketNumber(candidates) !== null }, policy);
   if (refused && !released) return refused;
+  const scheduling = released ? null : schedulingAnswer(mail);
   const spam = released ? null : spamSignOf(mail, identity, policy);
   const text = mail.html === null && mail.text.trim() === '' ? NO_TEXT : mail.text;
   const offer: IncomingMail = {
@@ -108,14 +130,37 @@ export function interpret(
     replyTo: otherReplyTo(mail, sender),
     forwarded: forwardedOf(mail, own.addresses),
     spam,
-    automatic: mailClass !== 'human',
+    appendOnly: scheduling,
+    headersOnly: received.headersOnly !== undefined,
+    automatic: mailClass !== 'human' || scheduling !== null,
     mayAutoReply: identity !== null && spam === null && mayAutoReply(mail, { class: mailClass, rule }),
     rawSha256: received.rawSha256,
     rawSize: received.rawSize,
     receivedAt: received.receivedAt.toISOString(),
     defaultOrganisationId: received.defaultOrganisationId,
   };
-  return { ...fitting(offer), rule: reported ? rule : (candidates.claims[0]?.carrier ?? rule) };
+  return {
+    ...fitting(offer),
+    rule: reported ? rule : (candidates.claims[0]?.carrier ?? rule),
+    // a bounce opens no ticket
+    sender: released || reported || isAllowed(identity, policy) ? null : (sender?.address.toLowerCase() ?? NO_SENDER),
+  };
+}
+
+/** What shows that the mail goes round in circles; null when nothing does. */
+function loopOf(mail: ParsedMail, ourHosts: (string | null)[]): string | null {
+  const { hops } = mail.automatic;
+  if (hops > MAX_HOPS) return `it came over ${hops} servers, at most ${MAX_HOPS} are ordinary: a loop`;
+  for (const host of ourHosts) {
+    const arrivals = host === null ? 0 : arrivalsAt(mail, host);
+    if (arrivals > MAX_ARRIVALS) return `it came to ${host} ${arrivals} times: a loop`;
+  }
+  return null;
+}
+
+/** That somebody comes to a meeting, or that there is none, says something on a ticket but begins none. */
+function schedulingAnswer({ calendar }: ParsedMail): string | null {
+  return calendar?.isMessage && /^(?:reply|cancel)$/.test(calendar.method ?? '') ? `calendar:${calendar.method}` : null;
 }
 
 /** Ids in the text of a report are looked for in its beginning. */

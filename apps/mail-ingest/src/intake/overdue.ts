@@ -1,6 +1,7 @@
 /** Every mail ends in a disposition: those that should long have one are counted, and an alarm is raised. */
 import { type Logger, pause, type Sql } from '#platform';
 import { Gauge } from 'prom-client';
+import { forgetFloods } from './floods.js';
 
 /** Longer than any mail waits for its next turn while all services are there. */
 const OVERDUE_MINUTES = 10;
@@ -16,12 +17,13 @@ const overdueGauge = new Gauge({
   },
 });
 
-/** Looks every minute until the signal. */
+/** Looks every minute until the signal, and tidies up what has counted floods. */
 export async function watchOverdue(sql: Sql, log: Logger, signal: AbortSignal): Promise<void> {
   count = async () => (await overdue(sql)).count;
   while (!signal.aborted) {
     const found = await overdue(sql).catch(() => null);
     if (found && found.count > 0) log.error(found, 'mails have no disposition');
+    await forgetFloods(sql).catch(() => {}); // what is left goes the next time
     await pause(LOOK_EVERY_MS, signal);
   }
 }

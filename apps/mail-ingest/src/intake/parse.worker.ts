@@ -27,6 +27,7 @@ export interface MailboxTerms {
   defaultOrganisationId: string | null;
   spamPolicy: SpamPolicy;
   trustedAuthservId: string | null;
+  host: string | null;
 }
 
 export interface WorkerBatch {
@@ -130,8 +131,15 @@ async function read(
     // a mail without a Message-ID gets one from its bytes: the same mail always gets the same
     const messageId = mail.messageId ?? `${task.rawSha256}@synthetic.invalid`;
     const terms = mailboxes.find(({ address }) => address === task.mailbox);
-    const { aliases = [], defaultOrganisationId = null } = terms ?? {};
-    const received = { ...task, inboundId: task.id, receivedAt: task.internalDate, aliases, defaultOrganisationId };
+    const { aliases = [], defaultOrganisationId = null, host: server = null } = terms ?? {};
+    const received = {
+      ...task,
+      inboundId: task.id,
+      receivedAt: task.internalDate,
+      aliases,
+      server,
+      defaultOrganisationId,
+    };
     const addresses = mailboxes.flatMap((mailbox) => [mailbox.address, ...mailbox.aliases]);
     const policy = policyOf(senders, terms);
     const interpretation = interpret(mail, messageId, received, { ...ourselves, addresses }, policy);

@@ -1,11 +1,12 @@
 /**
- * Turns stored mails of one mailbox into dispositions, oldest first: parse, identify, interpret, offer to tickets,
- * record. Every step may be cut off and repeated: what is recorded is only what was answered, and tickets answers a
+ * Turns stored mails of one mailbox into dispositions, oldest first: parse, identify, interpret, hold back floods, offer to
+ * tickets, record. Every step may be cut off and repeated: what is recorded is only what was answered, and tickets answers a
  * repeated offer with its first answer.
  */
 import { acceptMail, type AcceptedMail, type AcceptMailResult, type IncomingMail } from '#contracts';
 import { BusError, type Bus, type Logger, pause, type Sql } from '#platform';
 import { Counter, Histogram } from 'prom-client';
+import { FLOOD, type FloodGuard } from './floods.js';
 import {
   beginAttempt,
   countRefusal,
@@ -48,6 +49,7 @@ export interface ProcessorOptions {
   sql: Sql;
   bus: Pick<Bus, 'expect'>;
   parser: Pick<Parser, 'parse'>;
+  floods: Pick<FloodGuard, 'over'>;
   log: Logger;
   mailboxId: string;
   batchSize: number;
@@ -150,19 +152,31 @@ export class Processor {
     else await this.record([quarantined(id, rule, error)]);
   }
 
-  /** Gives each mail its identity, and sorts out what was taken before. */
+  /** Gives each mail its identity, and sorts out what was taken before or is part of a flood. */
   private async identifyAll(batch: WaitingMessage[], parsed: Map<string, ParseResult>): Promise<Offer[]> {
     const { sql, mailboxId } = this.options;
     const read = batch.flatMap(({ id }) => {
       const result = parsed.get(id);
       return result && 'interpretation' in result ? [{ id, ...result }] : [];
     });
-    const duplicates = await identify(sql, mailboxId, read);
+    const { duplicates, repeated } = await identify(sql, mailboxId, read);
     const readings = read.map(({ id, messageId, interpretation }) =>
       duplicates.has(id) ? duplicateOf({ id, messageId }) : { id, ...interpretation },
     );
-    await this.record(readings.flatMap((reading) => ('disposition' in reading ? [reading] : [])));
-    return readings.flatMap((reading) => ('offer' in reading ? [reading] : []));
+    const offers = readings.flatMap((reading) => ('offer' in reading ? [reading] : []));
+    // whose reading is repeated was counted before, and not held
+    const flooding = await this.flooding(offers.filter(({ offer }) => !repeated.has(offer.inboundId)));
+    await this.record([...readings.flatMap((reading) => ('disposition' in reading ? [reading] : [])), ...flooding]);
+    const held = new Set(flooding.map(({ id }) => id));
+    return offers.filter(({ offer }) => !held.has(offer.inboundId));
+  }
+
+  private async flooding(offers: Offer[]): Promise<Disposed[]> {
+    const counted = offers.flatMap(({ offer, sender }) =>
+      sender === null ? [] : [{ id: offer.inboundId, sender, receivedAt: new Date(offer.receivedAt) }],
+    );
+    const over = await this.options.floods.over(counted);
+    return [...over].map(([id, sentence]) => quarantined(id, FLOOD, sentence));
   }
 
   private async offerAll(offers: Offer[], signal: AbortSignal): Promise<void> {
@@ -233,7 +247,10 @@ export class Processor {
   private async record(mails: Disposed[]): Promise<void> {
     for (const { id, disposition, rule, error } of await dispose(this.options.sql, mails)) {
       disposed.inc({ disposition });
-      if (disposition === 'quarantined') this.options.log.error({ inboundId: id, rule, error }, 'mail quarantined');
+      // of a flood there is one alarm for all
+      if (disposition === 'quarantined' && rule !== FLOOD) {
+        this.options.log.error({ inboundId: id, rule, error }, 'mail quarantined');
+      }
     }
   }
 }
@@ -252,5 +269,6 @@ export function duplicateOf({ id, messageId }: { id: string; messageId: string }
 }
 
 export function asDisposed({ inboundId, result, rule, ticketId, ticketNumber }: AcceptedMail): Disposed {
-  return { id: inboundId, disposition: result, rule, ticketId, ticketNumber };
+  const ticket = ticketId !== null && ticketNumber !== null ? { ticketId, ticketNumber } : {};
+  return { id: inboundId, disposition: result, rule, ...ticket };
 }

@@ -2,6 +2,7 @@
 import type { SenderVerification, SpamPolicy } from '#contracts';
 import {
   authenticate,
+  hasPlainAuthor,
   isListed,
   sameAddress,
   senderOf,
@@ -19,7 +20,7 @@ export interface SenderSettings {
   trust: AuthenticationTrust;
   /** Addresses and domains whose mail is rejected. */
   blocked: string[];
-  /** Addresses and domains whose mail is neither blocked nor spam. */
+  /** Addresses and domains whose mail is neither blocked nor spam nor a flood. */
   allowed: string[];
   /** Addresses and domains that write for others: contact forms, groups. Who is in Reply-To wrote their mail. */
   relays: string[];
@@ -68,14 +69,14 @@ const VERIFICATION = { pass: 'verified', fail: 'failed', none: 'unverified' } as
   string
 >;
 
-/** From as one plain address that its domain does not deny; for a relay, which vouches for nobody, who is in Reply-To. */
+/** From as one plain address in which no two readers differ and that its domain does not deny; for a relay, which vouches for nobody, who is in Reply-To. */
 export function identify(mail: ParsedMail, policy: SenderPolicy): SenderIdentity {
   const { verdict } = authenticate(mail, policy.trust);
-  const isOne = mail.from.length === 1 && !mail.warnings.includes('ambiguous-sender');
-  const forOther = isOne && relayed(mail, policy) !== null;
+  const isPlain = hasPlainAuthor(mail);
+  const forOther = isPlain && relayed(mail, policy) !== null;
   const address = authorOf(mail, policy)?.address;
-  // encoded-words are never decoded in an address, and one that has them is nobody's
-  const isKnown = isOne && verdict !== 'fail' && address !== undefined && !address.includes('=?');
+  const isDisputed = forOther && (mail.replyTo.length > 1 || mail.warnings.includes('reply-to-disputed'));
+  const isKnown = isPlain && verdict !== 'fail' && address !== undefined && !isDisputed;
   return {
     identity: isKnown ? address : null,
     verification: forOther && verdict === 'pass' ? 'unverified' : VERIFICATION[verdict],
@@ -122,7 +123,8 @@ export function spamSignOf(mail: ParsedMail, identity: string | null, policy: Se
   return isAllowed(identity, policy) ? null : spamSign(mail);
 }
 
-function isAllowed(identity: string | null, { allowed }: SenderPolicy): boolean {
+/** The sender is on the list of those who are always taken, and not only in name. */
+export function isAllowed(identity: string | null, { allowed }: SenderPolicy): boolean {
   return identity !== null && isListed(identity, allowed);
 }
 

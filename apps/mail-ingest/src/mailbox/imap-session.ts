@@ -28,6 +28,8 @@ const LIVELY_MS = 5_000;
 const LOOK_EVERY_MS = 150;
 /** A connection on which nothing happens for long is taken for lost. */
 const KEEP_ALIVE_MS = 60_000;
+/** How often it is looked whether there is room for more mails. */
+const ROOM_EVERY_MS = 200;
 const LOGOUT_LIMIT_MS = 2_000;
 const DAY_MS = 86_400_000;
 const CLOSED = new Error('the IMAP server closed the connection');
@@ -237,7 +239,7 @@ export class ImapSession {
   private async room(): Promise<void> {
     let aliveAt = performance.now();
     while (!this.ended.aborted && !(await this.options.hasRoom())) {
-      await pause(50, this.ended);
+      await pause(ROOM_EVERY_MS, this.ended);
       if (performance.now() - aliveAt < KEEP_ALIVE_MS || this.ended.aborted) continue;
       await this.client.noop();
       aliveAt = performance.now();

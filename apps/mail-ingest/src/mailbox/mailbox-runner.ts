@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { Counter, Gauge } from 'prom-client';
 import type { MailIngestEnv } from '../env.js';
+import { FloodGuard, floodLimitsOf } from '../intake/floods.js';
 import { countWaiting } from '../intake/inbox.js';
 import type { MailboxTerms } from '../intake/parse.worker.js';
 import { parserOf } from '../intake/parser.js';
@@ -107,7 +108,6 @@ export class MailboxRunner {
     const { mailbox, mailboxes, env, pool, bus, log } = this.options;
     this.watchBacklog();
     const parser = parserOf(env, mailboxes, log);
-    parser.start();
     // a mail that takes too long does not hold up the stop
     const hurry = () => setTimeout(() => void parser.stop(), STOP_LIMIT_MS).unref();
     signal.addEventListener('abort', hurry, { once: true });
@@ -115,6 +115,7 @@ export class MailboxRunner {
       sql: pool,
       bus,
       parser,
+      floods: new FloodGuard({ sql: pool, log, limits: floodLimitsOf(env) }),
       log,
       mailboxId: mailbox.id,
       batchSize: env.MAIL_BATCH_SIZE,

@@ -1,7 +1,7 @@
 import { SecretBox, SecretUnreadable } from './secret-box.js';
 
-const OLD = 'an old key of the tests, long enough';
-const NEW = 'a new key of the tests, long enough';
+const OLD = 'an old key of the tests that is long enough';
+const NEW = 'a new key of the tests that is long enough';
 const PLACE = 'password of 1';
 
 const box = new SecretBox(NEW);

@@ -1,6 +1,5 @@
 /**
- * The delivery ledger: who was told what, why, and with what result; also who was not told, and why. One row per (event,
- * recipient).
+ * The delivery ledger: who was told what, why, and with what result. One row per (event, recipient).
  *
  * Life of a delivery
  *
@@ -14,7 +13,7 @@
  *   prolonging; a row whose lease has run out belongs to a sender that is gone, and whoever comes first takes it over.
  * - sent: the mail server has answered 250 and has the responsibility now. Its words are kept in `smtpResponse`.
  * - failed: refused for good, with the answer kept. Nobody tries again by themselves.
- * - suppressed: an automatic mail that a limit (limits.ts) held back when it was written down. It is never sent.
+ * - suppressed: never to leave, because a limit on automatic mail was reached; `suppressedBy` says which.
  *
  * What is promised: at least once. When a sender dies, or the connection breaks, between the final dot and the record of
  * the 250, nobody can know whether the mail went out. It is sent again, byte for byte the same Message-ID, so that mail
@@ -23,7 +22,7 @@
  */
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import type { LedgerMail } from './ledger-mail.js';
-import type { SuppressionRule } from './limits.js';
+import type { Rule } from './limits.js';
 
 export type DeliveryState = 'pending' | 'sending' | 'sent' | 'failed' | 'suppressed';
 
@@ -47,15 +46,7 @@ const DeliverySchema = defineEntity({
     messageId: p.text(),
     /** The rendered mail but for References, which grow until it leaves. */
     mail: p.json<LedgerMail>(),
-    /** Whom an automatic mail is for; null for words of a person. */
-    automaticFor: p.text().$type<'customer' | 'employee'>().nullable(),
-    /** What an acknowledgement is about, in the form in which subjects are compared. */
-    acknowledgedSubject: p.text().nullable(),
-    /** The recipient's domain, when this acknowledges somebody to whom nothing was written before the last 24 hours. */
-    newcomerDomain: p.text().nullable(),
     state: p.text().$type<DeliveryState>().default('pending'),
-    /** The rule that held it back. */
-    suppressedBy: p.text().$type<SuppressionRule>().nullable(),
     /** Dialogues begun. */
     attempts: p.integer().default(0),
     /** pending: not to be tried before. sending: the end of the lease. Null once it is over. */
@@ -64,6 +55,10 @@ const DeliverySchema = defineEntity({
     smtpResponse: p.text().nullable(),
     /** Why the last attempt did not succeed. */
     error: p.text().nullable(),
+    /** Automatic mail to a customer. */
+    automatic: p.boolean().default(false),
+    /** A rule of limits.ts. */
+    suppressedBy: p.text().$type<Rule>().nullable(),
     createdAt: p.datetime(),
     sentAt: p.datetime().nullable(),
     /** When a report about it came back; the last one counts. */

@@ -1,20 +1,12 @@
 /** From a letter to the mail that the ledger keeps, and from there to what the mail server is given. */
 import type { CloudEvent, TicketEventData } from '#contracts';
-import {
-  cleanName,
-  comparedSubject,
-  composeMail,
-  cutText,
-  subjectTag,
-  type MailSigner,
-  type OutgoingMail,
-} from '#mail';
+import { cleanName, composeMail, cutText, subjectTag, type MailSigner, type OutgoingMail } from '#mail';
 import { createHash } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { NotifierEnv } from '../env.js';
 import type { Notification } from '../templates/notifications.js';
-import type { ClaimedDelivery } from './ledger.js';
-import type { NewDelivery } from './recorder.js';
+import type { ClaimedDelivery, NewDelivery } from './ledger.js';
+import { acknowledgedSubject } from './limits.js';
 
 /** A rendered mail without what is known only when it leaves: `references` are those of the ticket, oldest first. */
 export type LedgerMail = Pick<
@@ -53,9 +45,14 @@ export function deliveryOf(
     template,
     messageId: signer.messageId(ticket.number, unique, MAIL_DOMAIN),
     mail,
-    automaticFor: automatic === null ? null : recipient.kind,
-    acknowledgedSubject: template === 'acknowledgement' ? comparedSubject(cleanName(notification.subject)) : null,
+    automatic: automaticMail(notification),
   };
+}
+
+function automaticMail({ recipient, template, automatic, subject }: Notification): NewDelivery['automatic'] {
+  if (automatic === null || recipient.kind !== 'customer') return null;
+  const acknowledges = template === 'acknowledgement' ? acknowledgedSubject(subject) : null;
+  return { recipient: recipient.email, acknowledges };
 }
 
 /**

@@ -6,9 +6,9 @@ export const attempted = new Counter({
   labelNames: ['state', 'template'] as const,
 });
 
-export const suppressedTotal = new Counter({
+export const suppressed = new Counter({
   name: 'notifier_suppressed_total',
-  help: 'Automatic mails that a limit held back, by its rule',
+  help: 'Automatic mails to customers that a limit held back',
   labelNames: ['rule'] as const,
 });
 

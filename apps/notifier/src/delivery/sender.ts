@@ -18,6 +18,9 @@ import { Relay, type SendResult } from './relay.js';
 import { retryDelayMs } from './retry.js';
 
 const POLL_MS = 1_000;
+/** Dialogues that end within so short a time of each other are written down, and followed, together. */
+const GATHER_MS = 5;
+const FORGET_EVERY_MS = 3_600_000;
 const PROLONG_MS = (LEASE_SECONDS * 1_000) / 4;
 const FIRST_CHECK_MS = 250;
 const LONGEST_CHECK_MS = 15_000;
@@ -74,6 +77,7 @@ export class Sender implements OnApplicationBootstrap, BeforeApplicationShutdown
         await this.settleResults();
         await this.takeMore();
         if (this.results.length === 0) await pause(POLL_MS, this.awake.signal);
+        if (this.inHand.size > 0) await pause(GATHER_MS, this.stopping.signal);
       } catch (error) {
         this.log.error({ err: error }, 'the ledger cannot be used');
         await pause(POLL_MS, this.stopping.signal);
@@ -154,12 +158,17 @@ export class Sender implements OnApplicationBootstrap, BeforeApplicationShutdown
     void checking();
   }
 
-  /** Says that this instance still works on what it has taken, and counts the queue. */
+  /** Says that this instance still works on what it has taken, counts the queue, and sweeps up now and then. */
   private async keepLeases(): Promise<void> {
+    let forgottenAt = -Infinity;
     while (!this.stopping.signal.aborted) {
       try {
         if (this.inHand.size > 0) await this.ledger.prolong([...this.inHand.keys()]);
         queueLength.set(await this.ledger.waiting());
+        if (performance.now() - forgottenAt > FORGET_EVERY_MS) {
+          await this.ledger.forget();
+          forgottenAt = performance.now();
+        }
       } catch (error) {
         this.log.warn({ err: error }, 'leases not prolonged');
       }

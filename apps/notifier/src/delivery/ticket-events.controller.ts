@@ -17,7 +17,7 @@ import {
   type TicketEventData,
 } from '#contracts';
 import { mailSigner, type MailSigner } from '#mail';
-import { ENV, LOGGER, OnEvent, type Logger, type Outcome } from '#platform';
+import { ENV, OnEvent, type Outcome } from '#platform';
 import { Controller, Inject } from '@nestjs/common';
 import type { NotifierEnv } from '../env.js';
 import {
@@ -34,26 +34,19 @@ import { deliveryOf } from './ledger-mail.js';
 import { Ledger } from './ledger.js';
 import { Recorder } from './recorder.js';
 import { Sender } from './sender.js';
-import { SuppressionAlarm } from './suppression-alarm.js';
-
-/** The durable consumer's name, on the stream and in the ledger. */
-export const CONSUMER = 'notifier';
 
 /** Turns facts into deliveries: rendered and committed before the fact is acknowledged, sent after that. */
 @Controller()
 export class TicketEventsController {
   private readonly signer: MailSigner;
-  private readonly alarm: SuppressionAlarm;
 
   constructor(
     private readonly ledger: Ledger,
     private readonly recorder: Recorder,
     private readonly sender: Sender,
     @Inject(ENV) private readonly env: NotifierEnv,
-    @Inject(LOGGER) log: Logger,
   ) {
     this.signer = mailSigner(env.MAIL_SIGNING_KEY);
-    this.alarm = new SuppressionAlarm(log);
   }
 
   @OnEvent(ticketCreated)
@@ -97,9 +90,7 @@ export class TicketEventsController {
     if (notifications.length === 0) return 'done'; // no effect, so nothing to remember
     const { id: eventId, sequence, data } = event;
     const deliveries = notifications.map((one) => deliveryOf(one, event, this.signer, this.env));
-    const ticketNumber = data.ticket.number;
-    const suppressed = await this.recorder.record({ consumer: CONSUMER, eventId, ticketNumber, sequence }, deliveries);
-    for (const one of suppressed) this.alarm.report(one, ticketNumber, Date.now());
+    await this.recorder.record({ eventId, ticketNumber: data.ticket.number, sequence, deliveries });
     this.sender.wake();
     return 'done';
   }

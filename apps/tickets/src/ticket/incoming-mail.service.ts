@@ -8,6 +8,9 @@
  * Employees have their powers by mail only when the receiving server vouches for them: then their words are an answer in
  * the support's name. Otherwise they are kept among employees.
  *
+ * What is `appendOnly` opens no ticket and is rejected instead, which leaves no trace here.
+ * Who says the same again and again is taken for a machine: `recent-words.ts`.
+ *
  * A mail that was taken before (same inboundId) gives the same answer again and changes nothing.
  */
 import {
@@ -22,16 +25,17 @@ import {
   type BouncedRecipient,
   type IncomingMail,
 } from '#contracts';
-import { applyMessage } from '#domain';
-import { baseSubject, withoutSubjectTag } from '#mail';
-import { isUniqueViolation, sqlOf } from '#platform';
+import { applyMessage, type MessageEffect } from '#domain';
+import { baseSubject, cutText, withoutSubjectTag } from '#mail';
+import { isUniqueViolation, LOGGER, type Logger, sqlOf } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import { PolicyStore } from '../sla/policy.store.js';
 import { Batch, lockConversations, MergedMeanwhile } from './mail-batch.js';
 import { isReporter, mayAppend, ownWords, requestIn, requestWords, type Request } from './mail-thread.js';
-import { lookup, type DirectoryPerson } from './surroundings.js';
+import { TIMES } from './recent-words.js';
+import { lookup, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { stateOf, Ticket } from './ticket.entity.js';
 import { nextNumbers, TicketService, type Opening } from './ticket.service.js';
 import type { TicketWriter } from './ticket.writer.js';
@@ -46,6 +50,7 @@ export class IncomingMailService {
     @Inject(MikroORM) private readonly orm: MikroORM,
     private readonly tickets: TicketService,
     private readonly policies: PolicyStore,
+    @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   async accept({ mails }: AcceptMail): Promise<AcceptMailResult> {
@@ -82,6 +87,7 @@ export class IncomingMailService {
     if (open && (await this.append(em, batch, mail, sender, open.row))) {
       return answer(mail, 'appended', open.row, open.rule);
     }
+    if (mail.appendOnly) return rejected(mail, mail.appendOnly);
     const related = open ?? candidates[0];
     const request = requestIn(mail, sender);
     const followUpOf = related?.named.number ?? null;
@@ -106,15 +112,7 @@ export class IncomingMailService {
     writer.bringUpToTerms();
     const text = bounceSentences(results);
     const note = { ...mail, text, visibleText: text, html: null, attachments: [], automatic: true };
-    const { people } = surroundings;
-    const accepted = applyMessage(
-      stateOf(row),
-      { author: 'employee', authorId: null, automatic: true, visibility: 'internal' },
-      writer.policy,
-      { now: surroundings.now, people: lookup(people) },
-    );
-    if (accepted.effect === 'follow_up') throw new Error('an internal note never opens a ticket');
-    writer.apply(accepted);
+    applyNote(writer, surroundings);
     const entry = this.writeMail(em, writer, note, MAIL_SYSTEM, 'note', [], []);
     const told = row.assigneeId ? [{ role: 'assignee' as const, personId: row.assigneeId }] : [];
     const recipients = isFailure(results) ? writer.recipients('promise', told, MAIL_SYSTEM) : [];
@@ -126,10 +124,12 @@ export class IncomingMailService {
   private async append(
     em: EntityManager,
     batch: Batch,
-    mail: IncomingMail,
+    received: IncomingMail,
     sender: DirectoryPerson,
     row: Ticket,
   ): Promise<boolean> {
+    const repeats = received.automatic ? null : batch.repeats(received, row, sender);
+    const mail = repeats ? { ...received, automatic: true } : received;
     const surroundings = batch.surroundingsOf(row);
     const { now, people } = surroundings;
     const writer = this.tickets.writer(em, row, surroundings);
@@ -160,14 +160,28 @@ export class IncomingMailService {
       {
         entryId: entry.id,
         visibility,
-        text: visibility === 'public' ? mail.visibleText.slice(0, MAX_EVENT_TEXT) : null,
+        text: visibility === 'public' ? cutText(mail.visibleText, MAX_EVENT_TEXT).text : null,
         effect: accepted.effect,
       },
       author,
       writer.recipients(visibility === 'public' ? words : 'note', accepted.told, author),
     );
-    batch.remember(mail, row);
+    if (repeats === 'first') this.noteRepetition(writer, surroundings, author);
+    batch.remember(mail, row, sender);
     return true;
+  }
+
+  /** Says once why nothing comes of these mails any more. */
+  private noteRepetition(writer: TicketWriter, surroundings: Surroundings, { name, email }: AuthorView): void {
+    const ticket = writer.row.number;
+    this.log.warn({ ticket, sender: email, times: TIMES }, 'the same words again and again: taken for a machine');
+    const effect = applyNote(writer, surroundings);
+    const text =
+      `${name} sent the same words ${TIMES} times within an hour. They are taken for a machine’s: while they go on, ` +
+      `they change nothing here and nobody is told of them.`;
+    const entry = writer.entry({ kind: 'note', text, visibleText: text, automatic: true }, MAIL_SYSTEM);
+    const said = { entryId: entry.id, visibility: 'internal', text: null, effect } as const;
+    writer.publish(ticketMessageAdded, said, MAIL_SYSTEM, []);
   }
 
   private async openTicket(
@@ -186,11 +200,14 @@ export class IncomingMailService {
     const writer = await this.open(em, batch, mail, { reporter, organisationId, subject: mail.subject }, place);
     const author: AuthorView = { personId: reporter.personId, name: reporter.name, email: reporter.email };
     // a first mail is shown whole: what it quotes or forwards is the request
-    this.writeMail(em, writer, { ...mail, visibleText: mail.text }, author, 'message', writer.creation(), []);
+    const said = { ...mail, visibleText: mail.text };
+    this.writeMail(em, writer, said, author, 'message', writer.creation(), []);
     writer.rememberMail(mail.messageId);
-    batch.remember(mail, writer.row);
+    batch.remember(said, writer.row, sender);
     const acknowledge = mail.mayAutoReply && !mail.automatic && mail.from.email !== null;
-    writer.publish(ticketCreated, { text: mail.text.slice(0, MAX_EVENT_TEXT), acknowledge }, author, []);
+    const { headersOnly = false } = mail;
+    const { text } = cutText(mail.text, MAX_EVENT_TEXT);
+    writer.publish(ticketCreated, { text, acknowledge, headersOnly }, author, []);
     return writer.row;
   }
 
@@ -214,7 +231,7 @@ export class IncomingMailService {
     this.writeMail(em, writer, said, author, 'message', changes, []);
     writer.rememberMail(request.messageIds[0] ?? mail.messageId);
     batch.remember(mail, row);
-    const text = said.text.slice(0, MAX_EVENT_TEXT);
+    const { text } = cutText(said.text, MAX_EVENT_TEXT);
     writer.publish(ticketCreated, { text, acknowledge: false }, author, []);
     if (request.comment !== '') {
       await em.flush(); // the request stands before what is said about it
@@ -290,6 +307,19 @@ export class IncomingMailService {
 
 const MAIL_SYSTEM: AuthorView = { personId: null, name: 'Mail system', email: null };
 
+/** A note of our own: it changes neither a state nor a clock. @returns what it did besides being said */
+function applyNote(writer: TicketWriter, { now, people }: Surroundings): MessageEffect {
+  const accepted = applyMessage(
+    stateOf(writer.row),
+    { author: 'employee', authorId: null, automatic: true, visibility: 'internal' },
+    writer.policy,
+    { now, people: lookup(people) },
+  );
+  if (accepted.effect === 'follow_up') throw new Error('an internal note never opens a ticket');
+  writer.apply(accepted);
+  return accepted.effect;
+}
+
 function isFailure(results: BouncedRecipient[]): boolean {
   return results.length === 0 || results.some(({ action }) => action === 'failed');
 }
@@ -320,6 +350,10 @@ interface Place {
 
 function answer(mail: IncomingMail, result: AcceptedMail['result'], row: Ticket, rule: string): AcceptedMail {
   return { inboundId: mail.inboundId, result, ticketId: row.id, ticketNumber: row.number, rule };
+}
+
+function rejected({ inboundId }: IncomingMail, rule: string): AcceptedMail {
+  return { inboundId, result: 'rejected', ticketId: null, ticketNumber: null, rule };
 }
 
 /** What employees see of a mail before they open its ticket. */

@@ -18,6 +18,7 @@ import {
 } from './mail-thread.js';
 import { storeParticipant } from './participant.service.js';
 import { changeOf, newParticipant, type Participant } from './participants.js';
+import { RecentWords } from './recent-words.js';
 import { readSurroundings, type DirectoryPerson, type Surroundings } from './surroundings.js';
 import { Ticket } from './ticket.entity.js';
 
@@ -40,6 +41,8 @@ export class Batch {
     private readonly ticketsByRoot: Map<string, Ticket[]>,
     /** Organisations of authors whom the directory does not know, by mail domain. */
     private readonly organisationsByDomain: Map<string, string>,
+    /** What was said on these tickets lately. */
+    private readonly recentWords: RecentWords,
   ) {}
 
   static async load(em: EntityManager, mails: IncomingMail[]): Promise<Batch> {
@@ -82,7 +85,16 @@ export class Batch {
       tickets.byMessageId,
       tickets.byRoot,
       byDomain,
+      await RecentWords.load(em, surroundings.now, {
+        tickets: rows.map(({ id }) => id),
+        people: senders.map(({ id }) => id),
+      }),
     );
+  }
+
+  /** Whether the author has said the same here so often that it must be a machine; `first` when this time shows it. */
+  repeats(mail: IncomingMail, row: Ticket, author: DirectoryPerson): 'first' | 'again' | null {
+    return this.recentWords.repeats(row.id, author.id, mail);
   }
 
   policyVersions(): number[] {
@@ -143,8 +155,9 @@ export class Batch {
     return this.targetOf(next);
   }
 
-  /** Later mails of the batch may answer this one. */
-  remember(mail: IncomingMail, row: Ticket): void {
+  /** Later mails of the batch may answer this one, or its author repeat it. */
+  remember(mail: IncomingMail, row: Ticket, author?: DirectoryPerson): void {
+    if (author) this.recentWords.remember(row.id, author.id, mail);
     addTo(this.ticketsByMessageId, mail.messageId, row);
     if (mail.threadRoot) addTo(this.ticketsByRoot, conversationOf(mail), row);
   }

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { fallbackMail } from './fields.js';
-import { MailUnreadable, type ParsedMail } from './mail.js';
-import { parseMail } from './parse.js';
+import { fallbackMail } from '../src/fields.js';
+import { MailUnreadable, type ParsedMail } from '../src/mail.js';
+import { parseMail } from '../src/parse.js';
 
 const SHARED = join(process.cwd(), '..', 'shared', 'mail');
 const CORPUS = join(SHARED, 'corpus');
