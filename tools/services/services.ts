@@ -198,6 +198,7 @@ function settings({ stack, databaseUrl = stack.databaseUrl }: ServicesOptions, s
         ...mail,
         SMTP_URL: `smtp://${stack.smtp.host}:${stack.smtp.port}`,
         MAIL_DOMAIN: stack.domain,
+        WEBHOOK_SECRET_KEY: stack.secrets.webhooks,
       };
   }
 }

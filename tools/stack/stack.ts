@@ -36,6 +36,8 @@ export interface Stack {
     mailSigning: string;
     /** Key of what opens the mailboxes. */
     mailboxes: string;
+    /** Key of the secrets of webhooks. */
+    webhooks: string;
   };
   /**
    * Creates the mailbox of a customer or an employee, or finds it; any domain will do.
@@ -174,6 +176,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         auth: secrets.get('auth'),
         mailSigning: secrets.get('mail signing'),
         mailboxes: secrets.get('mailboxes'),
+        webhooks: secrets.get('webhooks'),
       },
       addMailbox: async (address, settings) => addMailbox(address, settings),
       accountPassword: (account) => secrets.get(`account ${account}`),

@@ -49,9 +49,12 @@ describe('connections', () => {
     expect(mayConnect(address, { allowPrivate: false })).toBe(false);
   });
 
-  it.each(['198.41.0.4', '172.32.0.1', '2001:500:2::c', '::ffff:198.41.0.4', '64:ff9b::198.41.0.4'])('go to %s', (address) => {
-    expect(mayConnect(address, { allowPrivate: false })).toBe(true);
-  });
+  it.each(['198.41.0.4', '172.32.0.1', '2001:500:2::c', '::ffff:198.41.0.4', '64:ff9b::198.41.0.4'])(
+    'go to %s',
+    (address) => {
+      expect(mayConnect(address, { allowPrivate: false })).toBe(true);
+    },
+  );
 
   it('are refused by what the name stands for, however it is written', async () => {
     await expect(addressesOf('2852039166', { allowPrivate: true })).rejects.toThrow(HostForbidden);

@@ -73,7 +73,7 @@ export function isLoopback(host: string): boolean {
  * @throws HostForbidden when one of them is not allowed, or the error of the lookup
  */
 export async function addressesOf(host: string, policy: HostPolicy, resolve: Resolve = resolveAll): Promise<string[]> {
-  const addresses = await resolve(host);
+  const addresses = isIP(host) === 0 ? await resolve(host) : [host];
   const forbidden = addresses.find((address) => !mayConnect(address, policy));
   if (forbidden !== undefined) throw new HostForbidden(forbidden);
   return addresses;
