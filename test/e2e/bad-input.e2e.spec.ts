@@ -165,3 +165,12 @@ it('gives one of two writers with the same If-Match a 409', async () => {
   const statuses = (await Promise.all([write('critical'), write('low')])).map((response) => response.status);
   expect(statuses.sort((a, b) => a - b)).toEqual([200, 409]);
 });
+
+it.each(['2026-03-02T14:00:00%2B20:00', `2026-03-02T14:00:00.${'1'.repeat(200)}Z`])(
+  'a list from an instant that no calendar has: %s',
+  async (instant) => {
+    for (const field of ['createdAfter', 'createdBefore', 'updatedAfter']) {
+      expect((await request(employee, 'GET', `/tickets?${field}=${instant}`)).status).toBe(422);
+    }
+  },
+);

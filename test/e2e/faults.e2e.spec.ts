@@ -3,11 +3,9 @@ import { createTransport } from 'nodemailer';
 import pg from 'pg';
 import { startWorld, stopWorld, type World } from '../harness/stack.js';
 import { eventually } from '../../tools/demo/api.js';
-import { WITHOUT_MAIL_LIMITS } from '../../tools/services/services.js';
 
 const MAILS = 200;
 const SENDERS = 20;
-const ENV = { 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '5' }, notifier: WITHOUT_MAIL_LIMITS };
 let world: World | undefined;
 
 afterEach(async () => {
@@ -77,7 +75,7 @@ const EXACTLY_ONCE = {
 };
 
 it(`makes ${MAILS} tickets of ${MAILS} mails while each service is killed and restarted`, async () => {
-  world = await startWorld({ env: ENV });
+  world = await startWorld();
   const { services } = world;
   const victims = services.instances;
   const restarts: Promise<void>[] = [];
@@ -92,13 +90,13 @@ it(`makes ${MAILS} tickets of ${MAILS} mails while each service is killed and re
 }, 300_000);
 
 it('has the same totals with two instances of every service', async () => {
-  world = await startWorld({ instances: 2, env: ENV });
+  world = await startWorld({ instances: 2 });
   await sendMails(world, () => {});
   expect(await totals(world)).toEqual(EXACTLY_ONCE);
 }, 300_000);
 
 it('has the same totals when PostgreSQL, NATS and Dovecot each go away for a while', async () => {
-  world = await startWorld({ env: ENV });
+  world = await startWorld();
   const { stack } = world;
   await sendMails(world, async (sent) => {
     if (sent === 40 || sent === 90) {

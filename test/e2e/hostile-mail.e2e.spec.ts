@@ -4,6 +4,7 @@
  */
 import { downloadHeaders } from '../../apps/gateway/src/attachments/download.js';
 import { forgetPeak, memoryMiB } from '../../tools/bench/usage.js';
+import { awaitMail } from '../../tools/demo/mail.js';
 import { Attack, lines } from '../harness/hostile.js';
 
 let attack: Attack;
@@ -380,5 +381,18 @@ describe('too much of everything', () => {
     expect(result.disposition).toMatch(/ticket_created|quarantined/);
     if (result.disposition === 'quarantined') expect(result.error).toEqual(expect.any(String));
     expect(memoryMiB(pid()).peak - before).toBeLessThan(256);
+  });
+
+  it('tells the sender of a mail that is too large once, and what to do', async () => {
+    const { stack } = attack.world;
+    const address = 'large@sender.test';
+    const mailbox = await stack.addMailbox(address);
+    const head = lines(`From: Lea <${address}>`, 'Message-ID: <large@sender.test>', 'Subject: Plans', '', '');
+    const result = await attack.receiveOne(Buffer.concat([Buffer.from(head), Buffer.alloc(60 << 20, 'words\r\n')]));
+    expect(result).toMatchObject({ disposition: 'quarantined', rule: 'oversize' });
+    const told = await awaitMail(stack, mailbox, ({ text }) => /too large/.test(text ?? ''));
+    expect(told.subject).toContain(`[#${result.ticketNumber}]`);
+    const { rows } = await attack.database.query('select from notifier.delivery where recipient = $1', [address]);
+    expect(rows).toHaveLength(1);
   });
 });

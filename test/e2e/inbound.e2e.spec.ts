@@ -244,7 +244,9 @@ describe('a quarantined mail', () => {
     expect(results.filter(({ disposition }) => disposition === 'ticket_created')).toHaveLength(3);
     expect(results.filter(({ disposition }) => disposition === 'rejected')).toHaveLength(1);
     expect((await part()).results).toEqual([]);
-    await expect(statusOf(erik.request('POST', '/inbound/reprocess', { filter: {} }))).resolves.toBe(422);
+    for (const filter of [{}, { ticket: 3_000_000_000 }, { receivedAfter: '2026-03-02T14:00:00+20:00' }]) {
+      await expect(statusOf(erik.request('POST', '/inbound/reprocess', { filter }))).resolves.toBe(422);
+    }
   });
 
   it('is released with all others that pass the filter, by employees only', async () => {

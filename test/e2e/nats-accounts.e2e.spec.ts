@@ -78,7 +78,8 @@ describe('the services', () => {
       (await employee.tickets('?limit=50')).items.find(({ subject }) => subject === 'Nothing works'),
     );
     await employee.reply(ticket.id, 'We look into it.');
-    await awaitMail(stack, mailbox, ({ text }) => text?.includes('We look into it.') ?? false);
+    const answer = await awaitMail(stack, mailbox, ({ text }) => text?.includes('We look into it.') ?? false);
+    expect(answer.subject).toContain(`[#${ticket.number}]`);
   });
 
   it('do all that they do without being refused anything', async () => {

@@ -24,7 +24,7 @@ export class Attack {
 
   static async begin(env: Partial<Record<ServiceName, Record<string, string>>> = {}): Promise<Attack> {
     const world = await startWorld({
-      env: { 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '1', ...env['mail-ingest'] } },
+      env: { ...env, 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '1', ...env['mail-ingest'] } },
     });
     const database = new pg.Pool({ connectionString: world.stack.databaseUrl });
     database.on('error', () => {}); // a closing connection may still hear that its server stops

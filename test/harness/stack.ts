@@ -2,7 +2,12 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startServices, type Services, type ServicesOptions } from '../../tools/services/services.ts';
+import {
+  startServices,
+  WITHOUT_MAIL_LIMITS,
+  type Services,
+  type ServicesOptions,
+} from '../../tools/services/services.ts';
 import { startStack, type Stack, type StackOptions } from '../../tools/stack/stack.ts';
 import { prepareDirectory } from '../../tools/demo/directory.ts';
 
@@ -22,9 +27,14 @@ export async function startWorld({
   const stack = await startStack({ dir: directory, keepData: process.env['KEEP_TEST_DATA'] === '1', natsAccounts });
   try {
     await prepareDirectory(stack);
-    const env = { 'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '5' } };
+    // the few people of a test get more mail in a minute than anybody else in a day
+    const env = {
+      'mail-ingest': { IMAP_SCAN_INTERVAL_SECONDS: '5' },
+      notifier: WITHOUT_MAIL_LIMITS,
+      ...options.env,
+    };
     const logDirectory = join(directory, 'log');
-    const services = await startServices({ env, ...options, stack, logDirectory });
+    const services = await startServices({ ...options, env, stack, logDirectory });
     return { stack, services, logDirectory };
   } catch (error) {
     await stack.stop();

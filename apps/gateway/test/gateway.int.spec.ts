@@ -8,8 +8,12 @@ import {
   createTicket,
   getClocks,
   getTicket,
+  listInbound,
+  listMailboxes,
+  listPeople,
   listTickets,
   refuse,
+  updateMailbox,
   updateTicket,
   type AddMessage,
   type FieldError,
@@ -251,6 +255,18 @@ describe('bad input', () => {
     });
   });
 
+  it.each([
+    ['lists', '/tickets', `{"subject":${'['.repeat(200_000)}${']'.repeat(200_000)},"text":"x"}`],
+    ['objects', '/tickets', `{"subject":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)},"text":"x"}`],
+    ['lists in what has no such field', '/tickets', `{"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}`],
+  ])('%s within each other without end', async (_what, where, body) => {
+    const response = await send(where, {
+      method: 'POST',
+      body,
+    });
+    expect((await problemOf(response)).status).toBe(422);
+  });
+
   it('an oversized body', async () => {
     const response = await send(path, { method: 'PATCH', body: { comment: 'x'.repeat(2 << 20) } });
     expect(await problemOf(response)).toMatchObject({ status: 413, code: 'body_too_large' });
@@ -336,6 +352,26 @@ describe('bad input', () => {
       status: 403,
       code: 'employees_only',
     });
+  });
+
+  it.each([
+    ['GET', '/inbound', listInbound],
+    ['GET', '/mailboxes', listMailboxes],
+    ['POST', `/mailboxes/${ticket.id}/pause`, updateMailbox],
+  ])('somebody who is no employee any more, at %s %s', async (method, forEmployees, contract) => {
+    const asked = await answer<object, object>(contract, () => refused('mailbox_unknown'));
+    await answer(listPeople, () => refused('viewer_unknown', 'viewerId'));
+    expect(await problemOf(await send(forEmployees, { method }))).toMatchObject({
+      status: 401,
+      code: 'viewer_unknown',
+    });
+    subscriptions.pop()!.unsubscribe();
+    await answer(listPeople, () => refused('employees_only'));
+    expect(await problemOf(await send(forEmployees, { method }))).toMatchObject({
+      status: 403,
+      code: 'employees_only',
+    });
+    expect(asked).toEqual([]);
   });
 
   it('a customer who writes a note: nothing is asked of the tickets service', async () => {

@@ -116,6 +116,19 @@ it('new addresses of one domain share a limit; whom we wrote to before has none 
   expect(await record(delivery('old@three.test'))).toEqual([null]);
 });
 
+it('whose mail was only held back is not known by that', async () => {
+  const strangers = Array.from({ length: 6 }, (_, index) => delivery(`held${index}@fourteen.test`));
+  expect((await record(...strangers)).at(-1)).toBe('domain-hour');
+  await database.query(
+    `update notifier.automatic_mail set at = at - interval '25 hours' where domain = 'fourteen.test'`,
+  );
+  await database.query(`update notifier.correspondent set first_mail_at = first_mail_at - interval '25 hours'`);
+  const more = Array.from({ length: 5 }, (_, index) => delivery(`other${index}@fourteen.test`));
+  expect(await record(...more)).toEqual([null, null, null, null, null]);
+  expect(await record(delivery('held5@fourteen.test'))).toEqual(['domain-hour']);
+  expect(await record(delivery('held0@fourteen.test'))).toEqual([null]);
+});
+
 it('a ticket tells a customer of so many changes in an hour', async () => {
   const change = () =>
     delivery('eve@four.test', { template: 'change', automatic: { recipient: 'eve@four.test', acknowledges: null } });
@@ -169,6 +182,16 @@ it('an event that is seen again neither counts nor says anything', async () => {
   expect(rows).toEqual([{ deliveries: 1, counted: 1 }]);
 });
 
+it('an event that is seen again takes no place from another one that comes with it', async () => {
+  const limits = { ...DEFAULTS, AUTOMATIC_MAILS_PER_TICKET_HOUR: 2 };
+  const change = () =>
+    event([delivery('rosa@ten.test', { automatic: { recipient: 'rosa@ten.test', acknowledges: null } })], 79);
+  const [first, second] = [change(), change()];
+  expect(await ledger.record('test', [first], limits)).toEqual([]);
+  expect(await ledger.record('test', [first, second], limits)).toEqual([]);
+  expect(await row(second.deliveries[0]!.id)).toMatchObject({ state: 'pending' });
+});
+
 describe('an address that a mail server does not know', () => {
   const nobody = (change: Partial<BouncedRecipient> = {}): BouncedRecipient[] => [
     {
@@ -197,6 +220,16 @@ describe('an address that a mail server does not know', () => {
     expect(await record(delivery('gone@eight.test'))).toEqual([null]);
   });
 
+  it('is not blocked again by a report that is only seen again', async () => {
+    const sent = delivery('gone@eight.test', { template: 'message', automatic: null });
+    await record(sent);
+    const at = new Date().toISOString();
+    await ledger.recordBounce(sent.messageId, at, nobody());
+    await record(delivery('gone@eight.test', { template: 'message', automatic: null }));
+    await ledger.recordBounce(sent.messageId, at, nobody());
+    expect(await record(delivery('gone@eight.test'))).toEqual([null]);
+  });
+
   it.each([
     ['is full', { status: '5.2.2', kind: 'mailboxfull', hard: false }],
     ['may come back', { status: '4.1.1', hard: false }],
@@ -215,4 +248,57 @@ it('what no limit counts any more is forgotten', async () => {
   await database.query(`update notifier.automatic_mail set at = at - interval '26 hours'`);
   await ledger.forget();
   expect((await database.query('select from notifier.automatic_mail')).rows).toEqual([]);
+});
+
+it('leases are prolonged while results are written down, without a deadlock', async () => {
+  const recipients = Array.from({ length: 400 }, (_, index) => `lease${index}@twelve.test`);
+  const events = recipients.map((to) => event([delivery(to, { template: 'message', automatic: null })]));
+  await ledger.record('test', events, DEFAULTS);
+  const taken = await ledger.claim(10_000);
+  const ids = taken.map(({ id }) => id);
+  for (let round = 0; round < 30; round++) {
+    const attempts = 1 + round;
+    const results = taken.toReversed().map(({ id }) => ({
+      id,
+      attempts,
+      state: 'pending' as const,
+      delayMs: 0,
+      response: null,
+      error: null,
+    }));
+    const all = Promise.all([ledger.settle(results), ledger.prolong(ids), ledger.prolong(ids)]);
+    await expect(all).resolves.toHaveLength(3);
+    await database.query(`update notifier.delivery set state = 'sending', attempts = $2 where id = any($1)`, [
+      ids,
+      attempts + 1,
+    ]);
+  }
+});
+
+function shuffled<T>(list: T[]): T[] {
+  return list
+    .map((one) => ({ one, place: Math.random() }))
+    .toSorted((a, b) => a.place - b.place)
+    .map(({ one }) => one);
+}
+
+it('instances that meet the same new addresses in different orders do not stop each other', async () => {
+  const words = (to: string) => event([delivery(to, { template: 'message', automatic: null })]);
+  for (let round = 0; round < 60; round++) {
+    const addresses = Array.from({ length: 60 }, (_, index) => `r${round}n${index}@thirteen.test`);
+    const some = (count: number) => shuffled(addresses).slice(0, count).map(words);
+    const all = [16, 60, 30].map((count) => new Ledger(database).record('test', some(count), DEFAULTS));
+    await expect(Promise.all(all)).resolves.toEqual([[], [], []]);
+  }
+});
+
+it('instances that are given the same events in different orders do not stop each other', async () => {
+  for (let round = 0; round < 60; round++) {
+    const events = Array.from({ length: 60 }, (_, index) =>
+      event([delivery(`s${index}@fifteen.test`, { template: 'message', automatic: null })]),
+    );
+    const some = (count: number) => shuffled(events).slice(0, count);
+    const all = [16, 60, 30].map((count) => new Ledger(database).record('test', some(count), DEFAULTS));
+    await expect(Promise.all(all)).resolves.toEqual([[], [], []]);
+  }
 });

@@ -6,6 +6,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -252,6 +253,27 @@ describe('a mail server that', () => {
     const [row] = await ledger(number);
     expect(row).toMatchObject({ attempts: 1, smtp_response: '550 5.1.1 no such user' });
     expect(mailServer.received).toEqual([]);
+  });
+
+  it('says what PostgreSQL cannot keep holds up no other result', async () => {
+    await mailServer.stop();
+    const rude = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (line) =>
+        socket.write(String(line).startsWith('RCPT') ? '550 5.1.1 no\0body\r\n' : '250 ok\r\n'),
+      );
+      socket.write('220 hello\r\n');
+    });
+    await new Promise<void>((resolve) => rude.listen(mailServer.port, '127.0.0.1', resolve));
+    const number = nextNumber();
+    await publish(envelope(ticketCreated, created({ ticket: { number } })));
+    await eventually('a refusal', async () => (await states(number))[0] === 'failed');
+    expect((await ledger(number))[0]!.smtp_response).toBe('550 5.1.1 nobody');
+    const ended = new Promise((resolve) => rude.close(resolve));
+    await Promise.all(running.map((one) => one.stop()));
+    running = [];
+    await ended;
+    await mailServer.start();
   });
 
   it('is not asked about an address that is none; the ledger says why', async () => {

@@ -519,6 +519,25 @@ describe('a merge', () => {
     expect(await lastTold(target)).toEqual(['participant bob@customer.test', 'reporter zoe@customer.test']);
   });
 
+  it('of a target goes on telling the reporters of what was merged into it', async () => {
+    const [first, middle, last] = [await newTicket(bob), await newTicket(zoe), await newTicket(zoe)];
+    good(await merge(first, middle));
+    good(await merge(middle, last));
+    good(await say(last, 'To both of you.'));
+    expect(await lastTold(last)).toEqual(['participant bob@customer.test', 'reporter zoe@customer.test']);
+    good(await undo(first));
+    good(await say(last, 'Only to Zoë.'));
+    expect(await lastTold(last)).toEqual(['reporter zoe@customer.test']);
+    good(await undo(middle));
+    good(await merge(first, middle));
+    good(await merge(middle, last));
+    good(await undo(middle));
+    good(await say(last, 'Only to Zoë again.'));
+    expect(await lastTold(last)).toEqual(['reporter zoe@customer.test']);
+    good(await say(middle, 'To both again.'));
+    expect(await lastTold(middle)).toEqual(['participant bob@customer.test', 'reporter zoe@customer.test']);
+  });
+
   it('sends what is said on the merged ticket, by mail or API, to the last target of all', async () => {
     const first = mailFrom(bob.email);
     const merged = await mailed(first);
@@ -689,6 +708,15 @@ describe('a merge across organisations', () => {
     expect(texts(await timeline(target)).at(-1)).toEqual(['Any news?', null]);
   });
 
+  it('does not name the target to a customer who would change the merged ticket', async () => {
+    const [target, merged] = [await newTicket(zoe), await newTicket(otto)];
+    good(await merge(merged, target, { acrossOrganisations: true }));
+    const change = { comment: 'Please.', status: 'open' };
+    const reply = await bus.call(updateTicket, { actorId: otto.id, ticketId: merged.id, change });
+    expect(refusal(reply)).toEqual(['actor_not_employee actor']);
+    expect(JSON.stringify(reply)).not.toContain(String(target.number));
+  });
+
   it('shows the parts of a chain that a customer may see, past one that they may not', async () => {
     const [hers, his, alsoHers] = [await newTicket(zoe), await newTicket(otto), await newTicket(bob)];
     good(await merge(alsoHers, his, { acrossOrganisations: true }));
@@ -751,6 +779,18 @@ describe('undoing a merge', () => {
     good(await undo(merged));
     good(await say(target, 'To both.'));
     expect(await lastTold(target)).toEqual(['participant bob@customer.test', 'reporter zoe@customer.test']);
+  });
+
+  it('leaves a participant whose other ticket is still merged, until that is undone, too', async () => {
+    const [target, first, second] = [await newTicket(zoe), await newTicket(bob), await newTicket(bob)];
+    good(await merge(first, target));
+    good(await merge(second, target));
+    good(await undo(first));
+    good(await say(target, 'To both.'));
+    expect(await lastTold(target)).toEqual(['participant bob@customer.test', 'reporter zoe@customer.test']);
+    good(await undo(second));
+    good(await say(target, 'Only to Zoë.'));
+    expect(await lastTold(target)).toEqual(['reporter zoe@customer.test']);
   });
 
   it('gives a suspension back what was left of it, and a closed ticket its resolution', async () => {
@@ -849,6 +889,21 @@ describe('a split', () => {
     // who answers the message goes on writing on the original
     const [answer] = await accept(mailFrom(bob.email, { referencedIds: [mail.messageId] }));
     expect(answer!.ticketNumber).toBe(original.number);
+  });
+
+  it('of the words of a guest tells the guest nothing of the organisation', async () => {
+    const [target, merged] = [await newTicket(zoe), await newTicket(otto)];
+    good(await merge(merged, target, { acrossOrganisations: true }));
+    good(await say(merged, 'Something else.', otto));
+    const entry = (await timeline(target)).find(({ text }) => text === 'Something else.')!;
+    const request = { entryId: entry.id, subject: 'Something else', comment: 'Not the same.' };
+    const made = good(await bus.call(splitTicket, { actorId: erik.id, ticketId: target.id, split: request })).ticket;
+    const { organisation } = await newTicket(otto);
+    expect(made.reporter.personId).toBe(otto.id);
+    expect([made.organisation, made.infrastructure]).toEqual([organisation, null]);
+    expect(refusal(await bus.call(getTicket, { viewerId: zoe.id, ticketId: made.id }))).toEqual([
+      'ticket_unknown ticketId',
+    ]);
   });
 
   it('keeps the words of a note in the house, and makes the original reporter the reporter', async () => {

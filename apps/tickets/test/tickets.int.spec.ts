@@ -283,6 +283,14 @@ describe('who sees what', () => {
 });
 
 describe('mail', () => {
+  it('is taken however long its words are, and wherever they are cut', async () => {
+    const text = `${'x'.repeat(99_999)}🔥 and so on`;
+    const [opened] = await accept(mailFrom('long@nowhere.test', { text, visibleText: text }));
+    expect(opened).toMatchObject({ result: 'ticket_created' });
+    const again = { text, visibleText: text, signedTicketNumber: opened!.ticketNumber };
+    expect(await accept(mailFrom('long@nowhere.test', again))).toMatchObject([{ result: 'appended' }]);
+  });
+
   it('takes a batch once, however often it is offered', async () => {
     const mails = [mailFrom('a@nowhere.test'), mailFrom('b@nowhere.test')];
     const [first, again] = await Promise.all([accept(...mails), accept(...mails)]);

@@ -182,6 +182,8 @@ export class InboundFilter {
   /** A ticket's number. */
   @IsOptional()
   @IsInt()
+  @Min(1)
+  @Max(2_147_483_647)
   ticket?: number;
 
   /** Received by the mail server at this instant or later. */

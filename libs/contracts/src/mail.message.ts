@@ -256,6 +256,11 @@ export class IncomingMail {
   @IsString()
   appendOnly?: string | null;
 
+  /** It was too large, or could not be taken apart: its headers are all that was read. */
+  @IsOptional()
+  @IsBoolean()
+  headersOnly?: boolean;
+
   /** Machine mail: it never changes a state or a clock. */
   @IsBoolean()
   automatic: boolean;

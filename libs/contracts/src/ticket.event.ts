@@ -103,6 +103,11 @@ export class TicketCreated extends TicketEventData {
   /** The reporter may be sent an acknowledgement (mailed by a human, not a loop). */
   @IsBoolean()
   acknowledge: boolean;
+
+  /** It came by a mail of which only the headers could be read. */
+  @IsOptional()
+  @IsBoolean()
+  headersOnly?: boolean;
 }
 
 export class TicketMessageAdded extends TicketEventData {

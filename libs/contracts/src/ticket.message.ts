@@ -576,8 +576,8 @@ export class GetTicket {
 /** Refuses with `ticket_unknown`, also for a ticket that the viewer may not see. */
 export const getTicket = rpc('tickets.get.v1', GetTicket, TicketAnswer);
 
-/** An instant with its offset, e.g. `2026-03-02T14:00:00+01:00`. */
-export const INSTANT = /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
+/** An instant with its offset, e.g. `2026-03-02T14:00:00+01:00`; nothing that PostgreSQL would not read. */
+export const INSTANT = /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-](0\d|1[0-4]):?\d\d)$/;
 
 const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 

@@ -91,6 +91,19 @@ describe('words without fields', () => {
     expect(result).toMatchObject({ recipient: 'zoe@customer.example', action: 'failed', status: '5.1.1', hard: true });
   });
 
+  it('are cut between characters', async () => {
+    const [result] = await bounced(
+      'Subject: failure notice',
+      'Content-Type: text/plain; charset=utf-8',
+      'Content-Transfer-Encoding: 8bit',
+      '',
+      '<zoe@customer.example>:',
+      Buffer.from(`550 5.1.1 ${'🔥'.repeat(300)}`).toString('latin1'),
+    );
+    expect(result!.diagnostic!.length).toBeGreaterThan(400);
+    expect(result!.diagnostic!.isWellFormed()).toBe(true);
+  });
+
   it('name several recipients, each with its own reason', async () => {
     const results = await bounced(
       'Subject: Undelivered Mail',

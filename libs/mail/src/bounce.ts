@@ -5,6 +5,7 @@
  */
 import { normaliseAddress } from './addresses.js';
 import { bounceKindOf, isHard, type BounceKind } from './bounce-kind.js';
+import { cutText } from './charset.js';
 import type { ParsedMail } from './mail.js';
 
 /** RFC 3464 §2.3.3 */
@@ -122,7 +123,7 @@ function resultOf(
     status,
     kind,
     hard: isHard(kind, status),
-    diagnostic: diagnostic.replaceAll(/\s+/g, ' ').trim().slice(0, MAX_DIAGNOSTIC) || null,
+    diagnostic: cutText(diagnostic.replaceAll(/\s+/g, ' ').trim(), MAX_DIAGNOSTIC).text || null,
   };
 }
 

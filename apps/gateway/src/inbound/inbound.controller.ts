@@ -19,7 +19,7 @@ import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { BlobStore } from '../attachments/blob.store.js';
 import { Caller } from '../auth/auth.dto.js';
-import { CurrentCaller, EmployeesOnly } from '../auth/auth.guard.js';
+import { ActiveEmployeesOnly, CurrentCaller } from '../auth/auth.guard.js';
 import { UuidPipe } from '../http/parameters.js';
 import { ApiProblems } from '../problems/api-problems.js';
 import { accepted } from '../problems/problem-error.js';
@@ -28,7 +28,7 @@ import { InboundQuery, InboundSelection } from './inbound.dto.js';
 
 @ApiTags('inbound')
 @ApiBearerAuth()
-@EmployeesOnly()
+@ActiveEmployeesOnly()
 @Controller('inbound')
 export class InboundController {
   constructor(

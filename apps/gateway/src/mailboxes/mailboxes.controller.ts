@@ -16,7 +16,7 @@ import { Bus } from '#platform';
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { Caller } from '../auth/auth.dto.js';
-import { CurrentCaller, EmployeesOnly } from '../auth/auth.guard.js';
+import { ActiveEmployeesOnly, CurrentCaller } from '../auth/auth.guard.js';
 import { UuidPipe } from '../http/parameters.js';
 import { ApiProblems } from '../problems/api-problems.js';
 import { accepted } from '../problems/problem-error.js';
@@ -27,7 +27,7 @@ const TEST_LIMIT_MS = 40_000;
 
 @ApiTags('mailboxes')
 @ApiBearerAuth()
-@EmployeesOnly()
+@ActiveEmployeesOnly()
 @Controller('mailboxes')
 export class MailboxesController {
   constructor(private readonly bus: Bus) {}

@@ -45,6 +45,7 @@ export function check<T extends object>(shape: ClassOf<T>, json: unknown = {}): 
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     return { errors: [{ field: '', code: 'object_expected', message: 'must be a JSON object' }] };
   }
+  if (isTooDeep(json)) return { errors: [{ field: '', code: 'too_deep', message: 'is nested too deeply' }] };
   const value = plainToInstance(shape, json);
   const errors = [
     ...fieldErrors(validateSync(value, { whitelist: true, forbidNonWhitelisted: true, forbidUnknownValues: true })),
@@ -54,6 +55,18 @@ export function check<T extends object>(shape: ClassOf<T>, json: unknown = {}): 
     ...textErrors(json),
   ];
   return errors.length === 0 ? { value } : { errors };
+}
+
+/** No message of ours comes near it; what looks into fields of fields would run out of stack. */
+const MAX_DEPTH = 16;
+
+function isTooDeep(json: object): boolean {
+  let values: unknown[] = [json];
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) {
+    values = values.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []));
+    if (values.length === 0) return false;
+  }
+  return true;
 }
 
 function fieldErrors(errors: ValidationError[], parent = ''): FieldError[] {

@@ -54,7 +54,7 @@ export class TicketsController {
    * vanish.
    */
   @Get()
-  @ApiProblems(401, 422, 503, 504)
+  @ApiProblems(401, 403, 422, 503, 504)
   async listTickets(@CurrentCaller() caller: Caller, @Query(ValidPipe) query: TicketQuery): Promise<TicketPage> {
     return accepted(await this.bus.call(listTickets, { viewerId: caller.id, ...query }));
   }

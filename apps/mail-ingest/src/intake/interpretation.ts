@@ -61,6 +61,8 @@ export interface Received {
   server: string | null;
   /** Of its mailbox. */
   defaultOrganisationId: string | null;
+  /** Why only its headers were read, if so. */
+  headersOnly?: string | undefined;
   /** A person decided that it is taken as a ticket, whatever it is. */
   released?: boolean;
 }
@@ -129,6 +131,7 @@ export function interpret(
     forwarded: forwardedOf(mail, own.addresses),
     spam,
     appendOnly: scheduling,
+    headersOnly: received.headersOnly !== undefined,
     automatic: mailClass !== 'human' || scheduling !== null,
     mayAutoReply: identity !== null && spam === null && mayAutoReply(mail, { class: mailClass, rule }),
     rawSha256: received.rawSha256,

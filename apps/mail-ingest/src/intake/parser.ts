@@ -16,6 +16,9 @@ const YOUNG_MB = 32;
 /** A thread may take this long before it begins the first mail of a batch: start, and read the raw bytes. */
 const BEGIN_LIMIT_MS = 30_000;
 
+/** A thread that had nothing to do for so long is ended: a quiet mailbox costs no memory. */
+const IDLE_LIMIT_MS = 5 * 60_000;
+
 /** Of the mails just stored, this much is kept so that it need not be read back from the database. */
 const REMEMBERED_BYTES = 8 * 1024 * 1024;
 
@@ -43,6 +46,7 @@ export class Parser {
   private stopped = false;
   private pending: Pending | null = null;
   private timer: NodeJS.Timeout | undefined;
+  private idleTimer: NodeJS.Timeout | undefined;
   private readonly remembered = new Map<string, Buffer>();
   private rememberedBytes = 0;
 
@@ -53,8 +57,7 @@ export class Parser {
     private readonly log: Logger,
   ) {}
 
-  /** Starts the thread ahead of the first mail. */
-  start(): Worker {
+  private start(): Worker {
     const worker = new Worker(new URL('./parse.worker.js', import.meta.url), {
       workerData: this.settings,
       resourceLimits: { maxOldGenerationSizeMb: this.limits.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
@@ -101,6 +104,7 @@ export class Parser {
   /** A batch in hand is given up. */
   async stop(): Promise<void> {
     this.stopped = true;
+    clearTimeout(this.idleTimer);
     const worker = this.worker;
     this.worker = null;
     this.settle({ unavailable: 'stopped' });
@@ -109,6 +113,7 @@ export class Parser {
 
   private run(tasks: ParseTask[]): Promise<Outcome> {
     if (this.stopped) return Promise.resolve({ unavailable: 'stopped' });
+    clearTimeout(this.idleTimer);
     const worker = this.worker ?? this.start();
     return new Promise((resolve) => {
       this.pending = { begun: null, resolve };
@@ -141,7 +146,14 @@ export class Parser {
     clearTimeout(this.timer);
     const pending = this.pending;
     this.pending = null;
+    if (!this.stopped) this.idleTimer = setTimeout(() => this.rest(), IDLE_LIMIT_MS).unref();
     pending?.resolve(outcome);
+  }
+
+  private rest(): void {
+    const worker = this.worker;
+    this.worker = null;
+    void worker?.terminate();
   }
 
   private replace(worker: Worker, reason: string): void {

@@ -115,7 +115,6 @@ export class MailboxRunner {
     const { mailbox, mailboxes, env, pool, bus, log } = this.options;
     this.watchBacklog();
     const parser = parserOf(env, mailboxes, log);
-    parser.start();
     // a mail that takes too long does not hold up the stop
     const hurry = () => setTimeout(() => void parser.stop(), STOP_LIMIT_MS).unref();
     signal.addEventListener('abort', hurry, { once: true });

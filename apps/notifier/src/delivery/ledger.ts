@@ -80,8 +80,9 @@ export class Ledger {
     if (mails.length === 0) return this.write(this.pool, consumer, rowsOf(events, null));
     return inTransaction(this.pool, async (sql) => {
       await sql.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCK.automaticMail]);
-      const limiter = new AutomaticMailLimiter(await countsOf(sql, mails), limits);
-      return this.write(sql, consumer, rowsOf(events, limiter));
+      const unseen = await unseenOf(sql, consumer, events);
+      const limiter = new AutomaticMailLimiter(await countsOf(sql, mails, limits), limits);
+      return this.write(sql, consumer, rowsOf(unseen, limiter));
     });
   }
 
@@ -94,7 +95,9 @@ export class Ledger {
             id uuid, recipient text, role text, template text, "messageId" text, mail jsonb, "isAutomatic" boolean,
             acknowledges text, "toStranger" boolean, "suppressedBy" text)
         ), first_time as (
-          insert into notifier.processed_event (consumer, event_id) select distinct $1::text, "eventId" from given
+          -- in order, so that two who are given the same events do not wait for each other
+          insert into notifier.processed_event (consumer, event_id)
+          select distinct $1::text, "eventId" from given order by "eventId"
           on conflict do nothing
           returning event_id
         ), written as (
@@ -112,7 +115,9 @@ export class Ledger {
           insert into notifier.automatic_mail (recipient, domain, acknowledges, to_stranger)
           select recipient, substring(recipient from '[^@]*$'), acknowledges, "toStranger" from leaving where "isAutomatic"
         ), known as (
-          insert into notifier.correspondent (address) select distinct recipient from leaving on conflict do nothing
+          -- in order, so that two who meet the same new addresses do not wait for each other
+          insert into notifier.correspondent (address) select distinct recipient from leaving order by recipient
+          on conflict do nothing
         ), spoken_to as (
           update notifier.correspondent set undeliverable_at = null
           where undeliverable_at is not null
@@ -173,12 +178,14 @@ export class Ledger {
     return rows;
   }
 
-  /** Keeps deliveries in hand from being taken over. */
+  /** Keeps deliveries in hand from being taken over. Rows whose result is just being written down need it no more. */
   async prolong(ids: string[]): Promise<void> {
     await this.pool.query({
       name: 'prolong-deliveries',
       text: `update notifier.delivery set due_at = now() + make_interval(secs => $2)
-             where id = any($1::uuid[]) and state = 'sending'`,
+             where id in (
+               select id from notifier.delivery where id = any($1::uuid[]) and state = 'sending' for update skip locked
+             )`,
       values: [ids, LEASE_SECONDS],
     });
   }
@@ -188,9 +195,9 @@ export class Ledger {
    * still counts.
    */
   async settle(results: DeliveryResult[]): Promise<void> {
-    // not named: a plan that was made for an empty ledger would be kept, and read all of the full one
-    await this.pool.query(
-      `
+    await this.pool.query({
+      name: 'settle-deliveries',
+      text: `
         update notifier.delivery as d
         set state = result.state,
           due_at = case result.state when 'pending' then now() + result."delayMs" * interval '1 millisecond' end,
@@ -201,13 +208,14 @@ export class Ledger {
           as result(id uuid, attempts integer, state text, "delayMs" integer, response text, error text)
         where d.id = result.id and d.state in ('sending', 'pending')
           and (result.state = 'sent' or (d.state = 'sending' and d.attempts = result.attempts))`,
-      [JSON.stringify(results)],
-    );
+      values: [JSON.stringify(results)],
+    });
   }
 
   /**
    * Notes what a report says of a delivery: of the one to the recipient that it names, or of the only one, since a mail
-   * of ours goes to one person. What was delivered late is not failed any more.
+   * of ours goes to one person. What was delivered late is not failed any more. A report that is seen again takes nothing
+   * back that was found out since.
    */
   async recordBounce(messageId: string, at: string, results: BouncedRecipient[]): Promise<void> {
     await this.pool.query({
@@ -222,9 +230,10 @@ export class Ledger {
             from jsonb_to_recordset($3::jsonb) as r(recipient text, action text, status text, kind text, hard boolean, diagnostic text)
             order by lower(recipient) = (select recipient from notifier.delivery where message_id = $1) desc nulls last
             limit 1
-          ) as r
-          where d.message_id = $1 and (d.bounced_at is null or d.bounced_at <= $2)
-          returning d.recipient, lower(r.reported) = d.recipient and r.hard and r.kind = 'userunknown' as nobody_there
+          ) as r, notifier.delivery as before
+          where d.message_id = $1 and before.id = d.id and (d.bounced_at is null or d.bounced_at <= $2)
+          returning d.recipient, lower(r.reported) = d.recipient and r.hard and r.kind = 'userunknown'
+            and before.bounced_at is distinct from $2 as nobody_there
         )
         update notifier.correspondent set undeliverable_at = now()
         from noted where nobody_there and address = noted.recipient`,
@@ -266,8 +275,20 @@ function rowsOf(events: RecordedEvent[], limiter: AutomaticMailLimiter | null): 
   );
 }
 
-/** What left lately to whom these mails would go. */
-async function countsOf(sql: Sql, mails: AutomaticMail[]): Promise<Counts> {
+/** Each event once, without those that are in the ledger: what was counted then must not be counted again. */
+async function unseenOf(sql: Sql, consumer: string, events: RecordedEvent[]): Promise<RecordedEvent[]> {
+  const unseen = new Map(events.map((event) => [event.eventId, event]));
+  const { rows } = await sql.query<{ event_id: string }>({
+    name: 'seen-events',
+    text: 'select event_id from notifier.processed_event where consumer = $1 and event_id = any($2::uuid[])',
+    values: [consumer, [...unseen.keys()]],
+  });
+  for (const { event_id: seen } of rows) unseen.delete(seen);
+  return [...unseen.values()];
+}
+
+/** What left lately to whom these mails would go, each counted up to its limit. */
+async function countsOf(sql: Sql, mails: AutomaticMail[], limits: Limits): Promise<Counts> {
   const recipients = [...new Set(mails.map(({ recipient }) => recipient))];
   const { rows } = await sql.query<{
     recipients: Record<string, RecipientCounts>;
@@ -279,28 +300,35 @@ async function countsOf(sql: Sql, mails: AutomaticMail[]): Promise<Counts> {
     text: `
       select
         (select jsonb_object_agg(address, jsonb_build_object(
-            'acknowledgements', (select count(*) from notifier.automatic_mail
-              where recipient = address and at > now() - interval '1 hour' and acknowledges is not null),
-            'subjects', (select coalesce(jsonb_agg(acknowledges), '[]') from notifier.automatic_mail
-              where recipient = address and at > now() - interval '1 day' and acknowledges is not null),
+            'acknowledgements', (select count(*) from (select from notifier.automatic_mail
+              where recipient = address and at > now() - interval '1 hour' and acknowledges is not null limit $5) as a),
+            'subjects', (select coalesce(jsonb_agg(acknowledges), '[]') from (select acknowledges
+              from notifier.automatic_mail
+              where recipient = address and at > now() - interval '1 day' and acknowledges is not null limit $6) as a),
             'isStranger', not exists (select from notifier.correspondent c
               where c.address = given.address and first_mail_at < now() - interval '1 day'),
             'isUndeliverable', exists (select from notifier.correspondent c
               where c.address = given.address and undeliverable_at > now() - interval '60 days')))
           from unnest($1::text[]) as given(address)) as recipients,
-        (select jsonb_object_agg(name, (select count(*) from notifier.automatic_mail
-            where to_stranger and domain = name and at > now() - interval '1 hour' and acknowledges is not null))
+        (select jsonb_object_agg(name, (select count(*) from (select from notifier.automatic_mail
+            where to_stranger and domain = name and at > now() - interval '1 hour' and acknowledges is not null
+            limit $7) as a))
           from unnest($2::text[]) as given(name)) as domains,
         (select coalesce(jsonb_object_agg(number || ' ' || address, (select count(*) from notifier.delivery
             where ticket_number = number and recipient = address and automatic and suppressed_by is null
               and created_at > now() - interval '1 hour')), '{}')
           from unnest($3::integer[], $4::text[]) as given(number, address)) as tickets,
-        (select count(*)::integer from notifier.automatic_mail where at > now() - interval '1 minute') as total`,
+        (select count(*)::integer from (select from notifier.automatic_mail where at > now() - interval '1 minute'
+          limit $8) as a) as total`,
     values: [
       recipients,
       [...new Set(recipients.map(domainOf))],
       mails.map(({ ticketNumber }) => ticketNumber),
       mails.map(({ recipient }) => recipient),
+      limits.ACKNOWLEDGEMENTS_PER_HOUR,
+      limits.ACKNOWLEDGEMENTS_PER_DAY,
+      limits.ACKNOWLEDGEMENTS_PER_DOMAIN_HOUR,
+      limits.AUTOMATIC_MAILS_PER_MINUTE,
     ],
   });
   const [found] = rows as [(typeof rows)[0]];

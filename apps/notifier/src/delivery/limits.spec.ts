@@ -83,3 +83,7 @@ it('has no limits where they are 0', () => {
   const limits = limiter({ total: 1_000 }, off);
   for (let i = 0; i < 50; i++) expect(limits.take({ ...acknowledgement('a@x.test', 'same') })).toBeNull();
 });
+
+it('a long subject is compared without half of a character at its end', () => {
+  expect(acknowledgedSubject(`${'x'.repeat(149)}🔥 is on`)).toBe('x'.repeat(149));
+});

@@ -3,7 +3,7 @@
  * mail of ours, from whatever address, must come to its end all the same. Words of a person are never held back, and
  * neither is mail to employees. Pure.
  */
-import { baseSubject } from '#mail';
+import { baseSubject, cutText } from '#mail';
 import type { NotifierEnv } from '../env.js';
 
 /** Each of them 0: no limit. */
@@ -65,7 +65,7 @@ const UNKNOWN: Readonly<RecipientCounts> = {
 const COMPARED_LENGTH = 150;
 
 export function acknowledgedSubject(subject: string): string {
-  return baseSubject(subject).toLowerCase().slice(0, COMPARED_LENGTH);
+  return cutText(baseSubject(subject).toLowerCase(), COMPARED_LENGTH).text;
 }
 
 export function domainOf(address: string): string {

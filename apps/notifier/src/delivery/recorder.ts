@@ -37,7 +37,7 @@ export class Recorder {
     suppressed.inc({ rule });
     const domain = domainOf(recipient);
     const about = { delivery: id, ticket: ticketNumber, template, rule, domain };
-    const key = `${rule} ${domain}`;
+    const key = rule === 'breaker' ? rule : `${rule} ${domain}`;
     const now = performance.now();
     if (now - (this.alarms.get(key) ?? -Infinity) < ALARM_EVERY_MS) {
       this.log.info(about, 'mail held back');

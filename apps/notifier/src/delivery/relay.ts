@@ -37,7 +37,7 @@ export class Relay {
     try {
       const { response } = await this.transport.sendMail(mail);
       this.checkedAt = Date.now();
-      return { outcome: 'sent', response };
+      return { outcome: 'sent', response: storable(response) };
     } catch (error) {
       const result = resultOf(error as NodemailerError);
       if (result.outcome === 'deferred' && result.unavailable) this.checkedAt = 0;
@@ -71,9 +71,16 @@ const LOGIN_CODES = new Set([530, 534, 535, 538]);
  * mail that cannot be sent at all. Everything else may be different next time.
  */
 export function resultOf(error: NodemailerError): SendResult {
-  const { code, responseCode, response = null, message: reason, permanent = true } = error;
+  const { code, responseCode, permanent = true } = error;
+  const response = error.response === undefined ? null : storable(error.response);
+  const reason = storable(error.message);
   const isAboutMail = (code === 'EENVELOPE' || code === 'EMESSAGE') && !LOGIN_CODES.has(responseCode ?? 0);
   if (isAboutMail && permanent) return { outcome: 'refused', response, reason };
   const isClosing = responseCode === 421; // RFC 5321, 3.8: in answer to whatever command
   return { outcome: 'deferred', response, reason, unavailable: !isAboutMail || isClosing };
+}
+
+/** What servers say is kept in PostgreSQL, which has no U+0000: one such answer would hold up all results beside it. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '');
 }

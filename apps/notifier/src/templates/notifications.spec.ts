@@ -41,6 +41,12 @@ describe('a new ticket', () => {
     expect(letter.text).toContain('simply reply to this mail');
   });
 
+  it('asks again where only the headers could be read', () => {
+    const { text } = only(createdNotifications(created({ headersOnly: true })));
+    expect(text).toMatch(/too large.*tell us again/s);
+    expect(text).not.toContain('anything to add');
+  });
+
   it('promises nothing that the ticket does not', () => {
     const letter = only(createdNotifications(created({ ticket: { assignDueAt: null, resolutionEta: null } })));
     expect(letter.text).not.toMatch(/UTC/);

@@ -48,7 +48,7 @@ export function createdNotifications(data: TicketCreated): Notification[] {
   const employees = data.recipients.filter((recipient) => recipient.kind === 'employee');
   return readers([...reporter, ...employees], data).map((recipient) =>
     recipient.kind === 'customer'
-      ? notification(data, recipient, 'acknowledgement', 'auto-replied', acknowledgement(ticket, recipient))
+      ? notification(data, recipient, 'acknowledgement', 'auto-replied', acknowledgement(data, recipient))
       : notification(data, recipient, 'opened', 'auto-generated', opened(data)),
   );
 }
@@ -134,7 +134,7 @@ function notification(
 
 // ------------------------------------------------------------------------------------------------------ to customers
 
-function acknowledgement(ticket: TicketView, recipient: Recipient): Letter {
+function acknowledgement({ ticket, headersOnly }: TicketCreated, recipient: Recipient): Letter {
   const { assignDueAt, resolutionEta } = ticket;
   return {
     blocks: [
@@ -144,7 +144,11 @@ function acknowledgement(ticket: TicketView, recipient: Recipient): Letter {
         ? [{ paragraph: `Somebody will take care of it by ${readableInstant(assignDueAt)} at the latest.` }]
         : []),
       ...(resolutionEta ? [{ paragraph: `We expect to have it settled by ${readableInstant(resolutionEta)}.` }] : []),
-      { paragraph: 'If there is anything to add, simply reply to this mail.' },
+      {
+        paragraph: headersOnly
+          ? 'Your mail was too large, or could not be read: we have no more of it than its subject. Please tell us again what it is about, in a reply to this mail without large attachments.'
+          : 'If there is anything to add, simply reply to this mail.',
+      },
     ],
     footer: [`Ticket #${ticket.number}. This mail was sent automatically, because you wrote to us.`],
   };

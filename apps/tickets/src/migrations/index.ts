@@ -7,6 +7,7 @@ import { PolicyMoves } from './0006-policy-moves.js';
 import { Participants } from './0007-participants.js';
 import { Trust } from './0009-trust.js';
 import { RebuiltMessages } from './0011-rebuilt-messages.js';
+import { SearchPlans } from './0012-search-plans.js';
 
 export const migrations = [
   { name: '0001-initial', class: Initial },
@@ -18,4 +19,5 @@ export const migrations = [
   { name: '0007-participants', class: Participants },
   { name: '0009-trust', class: Trust },
   { name: '0011-rebuilt-messages', class: RebuiltMessages },
+  { name: '0012-search-plans', class: SearchPlans },
 ];

@@ -26,7 +26,7 @@ import {
   type IncomingMail,
 } from '#contracts';
 import { applyMessage, type MessageEffect } from '#domain';
-import { baseSubject, withoutSubjectTag } from '#mail';
+import { baseSubject, cutText, withoutSubjectTag } from '#mail';
 import { isUniqueViolation, LOGGER, type Logger, sqlOf } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
@@ -160,7 +160,7 @@ export class IncomingMailService {
       {
         entryId: entry.id,
         visibility,
-        text: visibility === 'public' ? mail.visibleText.slice(0, MAX_EVENT_TEXT) : null,
+        text: visibility === 'public' ? cutText(mail.visibleText, MAX_EVENT_TEXT).text : null,
         effect: accepted.effect,
       },
       author,
@@ -205,7 +205,9 @@ export class IncomingMailService {
     writer.rememberMail(mail.messageId);
     batch.remember(said, writer.row, sender);
     const acknowledge = mail.mayAutoReply && !mail.automatic && mail.from.email !== null;
-    writer.publish(ticketCreated, { text: mail.text.slice(0, MAX_EVENT_TEXT), acknowledge }, author, []);
+    const { headersOnly = false } = mail;
+    const { text } = cutText(mail.text, MAX_EVENT_TEXT);
+    writer.publish(ticketCreated, { text, acknowledge, headersOnly }, author, []);
     return writer.row;
   }
 
@@ -229,7 +231,7 @@ export class IncomingMailService {
     this.writeMail(em, writer, said, author, 'message', changes, []);
     writer.rememberMail(request.messageIds[0] ?? mail.messageId);
     batch.remember(mail, row);
-    const text = said.text.slice(0, MAX_EVENT_TEXT);
+    const { text } = cutText(said.text, MAX_EVENT_TEXT);
     writer.publish(ticketCreated, { text, acknowledge: false }, author, []);
     if (request.comment !== '') {
       await em.flush(); // the request stands before what is said about it

@@ -29,6 +29,7 @@ import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { PolicyStore } from '../sla/policy.store.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { instantOf, isoInstant } from './instant.type.js';
+import { mergedInto } from './merged-tickets.js';
 import { lockForEmployee, lockPair } from './pair.js';
 import { lookup } from './surroundings.js';
 import { stateOf, type Ticket } from './ticket.entity.js';
@@ -55,7 +56,7 @@ export class MergeService {
       writer.settle();
       const comment = request.merge.comment ?? '';
       const before: BeforeMerge = { at: merged.surroundings.now, ...stateOf(row) };
-      const participantAdded = await addReporter(em, row, target.row);
+      const participantAdded = await addReporters(em, row, target.row);
       await remember(em, row, target.row, before, participantAdded);
       row.mergedInto = target.row.number;
       const change = { field: 'mergedInto', before: null, after: String(target.row.number) };
@@ -83,17 +84,17 @@ export class MergeService {
       const { one: merged, other: target } = pair;
       const refusals = commentRefusals(request.comment);
       if (refusals.length > 0) return refuse(...refusals);
-      const kept = await forget(em, merged.row, target.row);
-      if (!kept) return notMerged;
+      const before = await forget(em, merged.row, target.row);
+      if (!before) return notMerged;
 
       const { row, writer, surroundings, actor } = merged;
       const comment = request.comment ?? '';
       const { now, people } = surroundings;
       row.mergedInto = null;
-      const undone = undoMerge(stateOf(row), kept.before, writer.policy, { now, people: lookup(people), actor });
+      const undone = undoMerge(stateOf(row), before, writer.policy, { now, people: lookup(people), actor });
       const change = { field: 'mergedInto', before: String(target.row.number), after: null };
       this.write(merged, undone, change, comment);
-      if (kept.participantAdded) await removeReporter(em, row, target.row);
+      await removeReporters(em, row, target.row);
       recordOnTarget(target, comment, { before: String(row.number), after: null });
       return { ticket: writer.view(), target: target.writer.view() };
     });
@@ -132,21 +133,39 @@ function mergeable(row: Ticket): Mergeable {
   };
 }
 
-/** The reporter hears of the target from now on, which is not shared with them. @returns whether that is new */
-async function addReporter(em: EntityManager, { reporter }: Ticket, target: Ticket): Promise<boolean> {
-  if (reporter.personId == null || reporter.personId === target.reporter.personId) return false;
+/**
+ * The reporter hears of the target from now on, which is not shared with them; so do those who heard of this ticket
+ * because theirs is merged into it. @returns whether any of that is new
+ */
+async function addReporters(em: EntityManager, { id, reporter }: Ticket, target: Ticket): Promise<boolean> {
   const { rowCount } = await sqlOf(em).query(
-    `insert into tickets.participant (ticket_id, person_id, told_only) values ($1, $2, true) on conflict do nothing`,
-    [target.id, reporter.personId],
+    `insert into tickets.participant (ticket_id, person_id, muted, told_only)
+     select $2, person_id, bool_and(muted), true from (
+       select $3::uuid as person_id, false as muted
+       union all select person_id, muted from tickets.participant where ticket_id = $1 and told_only) hearing
+     where person_id is not null and person_id is distinct from $4::uuid group by person_id
+     on conflict do nothing`,
+    [id, target.id, reporter.personId ?? null, target.reporter.personId ?? null],
   );
-  return rowCount === 1;
+  return (rowCount ?? 0) > 0;
 }
 
-async function removeReporter(em: EntityManager, { reporter }: Ticket, target: Ticket): Promise<void> {
-  await sqlOf(em).query('delete from tickets.participant where ticket_id = $1 and person_id = $2', [
-    target.id,
-    reporter.personId,
-  ]);
+/** Takes them away again, there and wherever the target is merged into; who has another ticket merged there stays. */
+async function removeReporters(em: EntityManager, row: Ticket, target: Ticket): Promise<void> {
+  await em.flush(); // the ticket is not merged any more
+  await sqlOf(em).query(
+    `with recursive ${mergedInto('$1')}, place as (
+       select id, merged_into from tickets.ticket where id = $2
+       union select t.id, t.merged_into from place join tickets.ticket t on t.number = place.merged_into)
+     delete from tickets.participant p using place
+     where p.ticket_id = place.id and p.told_only
+       and p.person_id in (select reporter_person_id from merged join tickets.ticket t using (id))
+       and not exists (
+         with recursive ${mergedInto('place.id')}
+         select from merged join tickets.ticket t using (id)
+         where t.reporter_person_id = p.person_id and t.id <> place.id)`,
+    [row.id, target.id],
+  );
 }
 
 async function remember(
@@ -171,21 +190,12 @@ async function targetIdOf(em: EntityManager, ticketId: string): Promise<string |
   return rows[0]?.target_id;
 }
 
-/** @returns what was kept; undefined when somebody else has undone the merge, or merged the ticket into another one */
-async function forget(em: EntityManager, row: Ticket, target: Ticket) {
-  const { rows } = await sqlOf(em).query<{
-    at: string;
-    status: Status;
-    suspension: BeforeMerge['suspension'];
-    participant_added: boolean;
-  }>(
-    `delete from tickets.ticket_merge where ticket_id = $1 and target_id = $2
-     returning at, status, suspension, participant_added`,
+/** @returns what was before; undefined when somebody else has undone the merge, or merged the ticket into another one */
+async function forget(em: EntityManager, row: Ticket, target: Ticket): Promise<BeforeMerge | undefined> {
+  const { rows } = await sqlOf(em).query<{ at: string; status: Status; suspension: BeforeMerge['suspension'] }>(
+    'delete from tickets.ticket_merge where ticket_id = $1 and target_id = $2 returning at, status, suspension',
     [row.id, target.id],
   );
   const kept = rows[0];
-  if (!kept) return undefined;
-  const { status, suspension } = kept;
-  const before: BeforeMerge = { at: instantOf(kept.at), status, suspension };
-  return { before, participantAdded: kept.participant_added };
+  return kept && { ...kept, at: instantOf(kept.at) };
 }

@@ -18,6 +18,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { MikroORM, type EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuidv7 } from 'uuid';
 import { PolicyStore } from '../sla/policy.store.js';
+import { maySee } from './access.js';
 import { inIdempotentTransaction } from './idempotency.js';
 import { linkRelated } from './link.service.js';
 import { lockForEmployee } from './pair.js';
@@ -50,17 +51,23 @@ export class SplitService {
         name: entry.authorName,
         email: entry.authorEmail ?? null,
       };
+      const { people } = await readSurroundings(em, { people: [author.personId] });
+      const customer = people.get(author.personId ?? '');
+      const byCustomer = customer?.kind === 'customer';
+      // somebody of another organisation, who had a part in this ticket, gets one of their own organisation
+      const isGuest = byCustomer && !maySee({ ...customer, active: true }, original, []);
+      const organisationId = (isGuest ? customer.organisationId : original.organisationId) ?? null;
+      const infrastructureId = isGuest ? null : (original.infrastructureId ?? null);
       const surroundings = await readSurroundings(em, {
         people: [actor.id, author.personId, original.reporter.personId],
-        organisations: [original.organisationId],
-        infrastructures: [original.infrastructureId],
+        organisations: [organisationId],
+        infrastructures: [infrastructureId],
       });
-      const byCustomer = surroundings.people.get(author.personId ?? '')?.kind === 'customer';
       const writer = await this.tickets.open(em, surroundings, {
         reporter: byCustomer ? author : (original.reporter as Reporter),
         channel: original.channel,
-        organisationId: original.organisationId ?? null,
-        infrastructureId: original.infrastructureId ?? null,
+        organisationId,
+        infrastructureId,
         priority: original.priority,
         subject: subject ?? original.subject,
         mailbox: original.mailbox,

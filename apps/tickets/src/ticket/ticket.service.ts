@@ -126,7 +126,8 @@ export class TicketService {
       const opened = await this.lock(em, request.ticketId, request.actorId, request.change);
       if (isRefused(opened)) return opened;
       const { row, actor, writer } = opened;
-      if (row.mergedInto != null) return ticketMerged(row);
+      // customers are refused by the rules: they may not even see the target
+      if (row.mergedInto != null && actor.kind === 'employee') return ticketMerged(row);
       const accepted = this.decide(opened, request);
       if ('refusals' in accepted) {
         return Object.assign(refuse(...accepted.refusals), { currentVersion: row.version });
