@@ -1,14 +1,4 @@
-import {
-  Bus,
-  ENV,
-  LOGGER,
-  migrate,
-  poolOf,
-  Readiness,
-  SecretBox,
-  type HostPolicy,
-  type Logger,
-} from '#platform';
+import { Bus, ENV, LOGGER, migrate, poolOf, Readiness, SecretBox, type HostPolicy, type Logger } from '#platform';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
@@ -45,7 +35,8 @@ import { createOrm } from './orm.js';
     {
       provide: SecretBox,
       inject: [ENV],
-      useFactory: ({ MAILBOX_SECRET_KEY }: MailIngestEnv) => new SecretBox('MAILBOX_SECRET_KEY', MAILBOX_SECRET_KEY, 'mailbox secrets'),
+      useFactory: ({ MAILBOX_SECRET_KEY }: MailIngestEnv) =>
+        new SecretBox('MAILBOX_SECRET_KEY', MAILBOX_SECRET_KEY, 'mailbox secrets'),
     },
     {
       provide: AccessTokens,
