@@ -27,6 +27,7 @@ interface Compose {
   services: Record<string, Service>;
   volumes: Record<string, unknown>;
   networks: Record<string, unknown>;
+  configs: Record<string, { file: string }>;
 }
 
 const GENERATED_SECRET = '0123456789abcdef'.repeat(4);
@@ -126,6 +127,20 @@ it('runs every application of nest-cli.json', () => {
 it('uses every variable of .env.example, and documents every variable that it uses', () => {
   const used = [...composeText.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name!);
   expect(Object.keys(example).toSorted()).toEqual([...new Set(used)].toSorted());
+});
+
+it('gives each service its own user on NATS, and NATS their passwords in quotes', () => {
+  const config = read('deploy/nats/nats.conf');
+  const users = [...config.matchAll(/^ +user: (\S+)\n +password: \$(\S+)$/gm)].map(([, user, variable]) => [
+    user,
+    variable,
+  ]);
+  for (const [app] of APPS)
+    expect(users.map(([user]) => user)).toContain(new URL(environmentOf(app)['NATS_URL']!).username);
+  expect(users).toHaveLength(APPS.length + 1); // and those who only read events
+  const given = Object.entries(compose.services['nats']!.environment!);
+  expect(given).toEqual(users.map(([, variable]) => [variable, `"\${${variable}:?see .env.example}"`]));
+  expect(compose.configs['nats']!.file).toBe('./deploy/nats/nats.conf');
 });
 
 it('has no secret in .env.example', () => {

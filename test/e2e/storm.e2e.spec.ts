@@ -96,6 +96,23 @@ it('another help desk that acknowledges each of our mails, unmarked, gets two of
   expect(await ticketsOf('unmarked.test')).toBeLessThanOrEqual(3);
 });
 
+it('another help desk whose every subject is new, unmarked, gets three of them in an hour', async () => {
+  const rules: (string | null)[] = [];
+  for (let turn = 0; turn < 10 && rules.at(-1) !== 'recipient-hour'; turn++) {
+    const [taken] = await attack.receive(
+      lines(
+        'From: Help Desk <desk@numbering.test>',
+        `Message-ID: <case${turn}@numbering.test>`,
+        `Subject: Case CS${90_000 + turn} was opened`,
+        '',
+        'We got your request.',
+      ),
+    );
+    rules.push((await acknowledgementOf(taken!)).rule);
+  }
+  expect(rules).toEqual([null, null, null, 'recipient-hour']);
+});
+
 it('another help desk that marks its acknowledgements, as ours does, is answered once', async () => {
   const { stack } = attack.world;
   const mailbox = await stack.addMailbox('desk@marked.test');
@@ -129,6 +146,12 @@ describe('a machine', () => {
     open: {},
     'in progress': { status: 'in_progress' },
     suspended: { status: 'suspended', suspensionCause: 'pending_customer', suspendedSeconds: 7_200 },
+    'about to close': {
+      status: 'suspended',
+      suspensionCause: 'pending_closed',
+      suspendedSeconds: 7_200,
+      closeResolutionType: 'fixed',
+    },
     closed: { status: 'closed', resolutionType: 'fixed' },
   } as const;
   const MACHINES = {
@@ -140,7 +163,7 @@ describe('a machine', () => {
 
   it.each(Object.keys(STATES) as (keyof typeof STATES)[])('moves nothing on a ticket that is %s', async (state) => {
     const { employee } = attack;
-    const address = `ada@${state.replace(' ', '-')}.test`;
+    const address = `ada@${state.replaceAll(' ', '-')}.test`;
     await attack.world.stack.addMailbox(address);
     const [opened] = await attack.receive(
       lines(`From: Ada <${address}>`, `Message-ID: <first@${address}>`, 'Subject: Line', '', 'The line is down.'),
@@ -166,7 +189,40 @@ describe('a machine', () => {
     const taken = await attack.receive(...mails);
     for (const one of taken) expect(one).toMatchObject({ disposition: 'appended', ticketId });
     expect(await fixedParts(ticketId)).toEqual(before);
+    const [linked] = await attack.receive(bounce(address, messageId));
+    expect(linked).toMatchObject({ disposition: 'bounce_linked', ticketId });
+    expect(await fixedParts(ticketId)).toEqual(before);
   });
+
+  function bounce(recipient: string, about: string): string {
+    return lines(
+      'Return-Path: <>',
+      'From: Mail Delivery System <MAILER-DAEMON@mx.test>',
+      `Message-ID: <bounce@${recipient}>`,
+      'Subject: Undelivered Mail Returned to Sender',
+      'MIME-Version: 1.0',
+      'Content-Type: multipart/report; report-type=delivery-status; boundary=b',
+      '',
+      '--b',
+      '',
+      'The mailbox is full.',
+      '--b',
+      'Content-Type: message/delivery-status',
+      '',
+      'Reporting-MTA: dns; mx.test',
+      '',
+      `Final-Recipient: rfc822; ${recipient}`,
+      'Action: failed',
+      'Status: 5.2.2',
+      '--b',
+      'Content-Type: text/rfc822-headers',
+      '',
+      `Message-ID: <${about}>`,
+      '',
+      '--b--',
+      '',
+    );
+  }
 
   /** All of the ticket's row but what says that something was added to it. */
   async function fixedParts(ticketId: string): Promise<Record<string, unknown>> {

@@ -8,7 +8,7 @@ import {
   type Services,
   type ServicesOptions,
 } from '../../tools/services/services.ts';
-import { startStack, type Stack } from '../../tools/stack/stack.ts';
+import { startStack, type Stack, type StackOptions } from '../../tools/stack/stack.ts';
 import { prepareDirectory } from '../../tools/demo/directory.ts';
 
 export interface World {
@@ -19,9 +19,12 @@ export interface World {
 }
 
 /** Starts a stack, fills the directory with the demo's people, and starts the services asked for. */
-export async function startWorld(options: Omit<Partial<ServicesOptions>, 'stack'> = {}): Promise<World> {
+export async function startWorld({
+  natsAccounts = false,
+  ...options
+}: Omit<Partial<ServicesOptions>, 'stack'> & Pick<StackOptions, 'natsAccounts'> = {}): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'helpdesk-test-'));
-  const stack = await startStack({ dir: directory, keepData: process.env['KEEP_TEST_DATA'] === '1' });
+  const stack = await startStack({ dir: directory, keepData: process.env['KEEP_TEST_DATA'] === '1', natsAccounts });
   try {
     await prepareDirectory(stack);
     // the few people of a test get more mail in a minute than anybody else in a day

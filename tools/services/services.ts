@@ -178,7 +178,7 @@ process.once('exit', () => {
 });
 
 function settings({ stack, databaseUrl = stack.databaseUrl }: ServicesOptions, service: ServiceName) {
-  const common = { DATABASE_URL: databaseUrl, NATS_URL: stack.natsUrl };
+  const common = { DATABASE_URL: databaseUrl, NATS_URL: stack.natsUrlOf(service) };
   const mail = { MAIL_SIGNING_KEY: stack.secrets.mailSigning, MAIL_LOOP_TOKEN: stack.domain };
   switch (service) {
     case 'gateway':
@@ -198,6 +198,7 @@ function settings({ stack, databaseUrl = stack.databaseUrl }: ServicesOptions, s
         ...mail,
         SMTP_URL: `smtp://${stack.smtp.host}:${stack.smtp.port}`,
         MAIL_DOMAIN: stack.domain,
+        WEBHOOK_SECRET_KEY: stack.secrets.webhooks,
       };
   }
 }

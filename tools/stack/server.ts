@@ -20,6 +20,8 @@ export interface ServerPlan {
   name: string;
   command: string;
   args: string[];
+  /** Variables besides PATH and the locale. */
+  env?: Record<string, string>;
   directory: string;
   user: ServerUser;
   logFile: string;
@@ -58,7 +60,7 @@ export function server(plan: ServerPlan): Server {
       cwd: plan.directory,
       uid: plan.user.uid,
       gid: plan.user.gid,
-      env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+      env: { PATH: process.env['PATH'], LC_ALL: 'C', ...plan.env },
       stdio: ['ignore', output, output],
       detached: true,
     });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startDovecot } from './dovecot.ts';
 import { clearData, openHome, removeHome } from './home.ts';
-import { startNats } from './nats.ts';
+import { NATS_USERS, startNats, type NatsUser } from './nats.ts';
 import { findPrograms } from './packages.ts';
 import { startPostgres } from './postgres.ts';
 import { Register } from './register.ts';
@@ -23,6 +23,8 @@ export interface Stack {
   databaseUrl: string;
   /** With user name and password, which a NATS client does not take from the URL by itself. */
   natsUrl: string;
+  /** With `natsAccounts`, the URL of each user; otherwise all are `natsUrl`. */
+  natsUrlOf(user: NatsUser): string;
   imap: Address;
   smtp: Address;
   /** Domain of the support mailboxes. */
@@ -36,6 +38,8 @@ export interface Stack {
     mailSigning: string;
     /** Key of what opens the mailboxes. */
     mailboxes: string;
+    /** Key of the secrets of webhooks. */
+    webhooks: string;
   };
   /**
    * Creates the mailbox of a customer or an employee, or finds it; any domain will do.
@@ -73,6 +77,8 @@ export interface StackOptions {
   databaseUrl?: string | undefined;
   /** Use this NATS instead of starting one. */
   natsUrl?: string | undefined;
+  /** NATS with the users and permissions of deploy/nats, instead of one user who may do everything. */
+  natsAccounts?: boolean;
   /** Use these mail servers instead of starting them: both or none. */
   imap?: (Address & { mailboxes: Mailbox[] }) | undefined;
   smtp?: Address | undefined;
@@ -96,6 +102,7 @@ const SUPPORT_MAILBOXES = [`support@${DOMAIN}`, `network@${DOMAIN}`];
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { databaseUrl, natsUrl, imap, smtp, introspectionUrl, durable = true, keepData = true } = options;
+  const { natsAccounts = false } = options;
   const log = options.log ?? (() => undefined);
   if (!imap !== !smtp)
     throw new Error('Name both an IMAP and an SMTP server, or none: mail has to arrive where it is read');
@@ -132,7 +139,14 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       nats: async () => {
         if (natsUrl) return undefined;
         const password = secrets.get('nats');
-        const started = await startNats({ ...common('nats'), program: programs.natsServer, password });
+        const userPasswords = natsAccounts
+          ? (Object.fromEntries(NATS_USERS.map((user) => [user, secrets.get(`nats ${user}`)])) as Record<
+              NatsUser,
+              string
+            >)
+          : undefined;
+        const settings = { program: programs.natsServer, password, userPasswords };
+        const started = await startNats({ ...common('nats'), ...settings });
         running.push({ close: () => started.server.stop() });
         log(`NATS with JetStream on ${hostOf(started.url)}`);
         return started;
@@ -166,6 +180,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const stack: Stack = {
       databaseUrl: databaseUrl ?? postgres?.url ?? '',
       natsUrl: natsUrl ?? nats?.url ?? '',
+      natsUrlOf: (user) => nats?.urls[user] ?? stack.natsUrl,
       imap: imap ? { host: imap.host, port: imap.port } : (mail?.dovecot.imap ?? { host: '', port: 0 }),
       smtp: smtp ?? { host: mail?.relay.host ?? '', port: mail?.relay.port ?? 0 },
       domain: DOMAIN,
@@ -174,6 +189,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         auth: secrets.get('auth'),
         mailSigning: secrets.get('mail signing'),
         mailboxes: secrets.get('mailboxes'),
+        webhooks: secrets.get('webhooks'),
       },
       addMailbox: async (address, settings) => addMailbox(address, settings),
       accountPassword: (account) => secrets.get(`account ${account}`),

@@ -23,6 +23,7 @@ import { MergesController } from './relations/merges.controller.js';
 import { TagsController } from './tags/tags.controller.js';
 import { TicketsController } from './tickets/tickets.controller.js';
 import { TimelineController } from './timeline/timeline.controller.js';
+import { WebhooksController } from './webhooks/webhooks.controller.js';
 
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 
@@ -42,6 +43,7 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
     PoliciesController,
     InboundController,
     MailboxesController,
+    WebhooksController,
     RestHealthController,
   ],
   providers: [

@@ -31,6 +31,7 @@ export function describeApi(app: NestFastifyApplication): OpenAPIObject {
     .addTag('timeline', 'Messages, notes and history')
     .addTag('attachments', 'Files and raw mail')
     .addTag('directory', 'People and network infrastructures')
+    .addTag('webhooks', 'Events for systems without NATS')
     .addTag('health', 'For operators')
     .build();
   const document = SwaggerModule.createDocument(app, config, {

@@ -1,4 +1,4 @@
-import { Bus, ENV, LOGGER, migrate, poolOf, Readiness, type Logger } from '#platform';
+import { Bus, ENV, LOGGER, migrate, poolOf, Readiness, SecretBox, type HostPolicy, type Logger } from '#platform';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
@@ -8,10 +8,8 @@ import { InboundHandlers } from './intake/inbound.handlers.js';
 import { watchOverdue } from './intake/overdue.js';
 import { Parser, parserOf } from './intake/parser.js';
 import { AccessTokens } from './mailbox/access-tokens.js';
-import { type HostPolicy, policyOf } from './mailbox/host-policy.js';
 import { MailboxHandlers } from './mailbox/mailbox.handlers.js';
 import { HOST_POLICY, MailboxService } from './mailbox/mailbox.service.js';
-import { SecretBox } from './mailbox/secret-box.js';
 import { Supervisor } from './mailbox/supervisor.js';
 import { createOrm } from './orm.js';
 
@@ -29,11 +27,16 @@ import { createOrm } from './orm.js';
       },
     },
     { provide: pg.Pool, inject: [MikroORM], useFactory: poolOf },
-    { provide: HOST_POLICY, inject: [ENV], useFactory: policyOf },
+    {
+      provide: HOST_POLICY,
+      inject: [ENV],
+      useFactory: (env: MailIngestEnv): HostPolicy => ({ allowPrivate: env.MAILBOX_PRIVATE_HOSTS }),
+    },
     {
       provide: SecretBox,
       inject: [ENV],
-      useFactory: ({ MAILBOX_SECRET_KEY }: MailIngestEnv) => new SecretBox(MAILBOX_SECRET_KEY),
+      useFactory: ({ MAILBOX_SECRET_KEY }: MailIngestEnv) =>
+        new SecretBox('MAILBOX_SECRET_KEY', MAILBOX_SECRET_KEY, 'mailbox secrets'),
     },
     {
       provide: AccessTokens,

@@ -562,6 +562,22 @@ describe('folders', () => {
   });
 });
 
+it('is ready and not silent while many mails are still to be fetched', async () => {
+  await fill(stack, box, ordinaryMails(501));
+  let release = () => {};
+  // the sizes of what is behind the first five hundred
+  proxy.hold = (command) =>
+    command.includes('UID FETCH 501 ') ? new Promise<void>((resolve) => (release = resolve)) : undefined;
+  const { id } = await add(settings());
+  await taken(500);
+  await eventually('a report', async () => ((await show(id)).health.unfetched === 1 ? true : undefined));
+  expect((await show(id)).health).toMatchObject({ state: 'running', lastSuccessAt: expect.any(String) });
+  await eventually('readiness', async () => ((await readiness()).includes(box.address) ? undefined : true));
+  proxy.hold = () => undefined;
+  release();
+  expect(await taken(501)).toHaveLength(501);
+}, 120_000);
+
 it('goes on past mails that somebody else removes between the look and the fetch', async () => {
   await fill(stack, box, ordinaryMails(5));
   let removed: Promise<void> | undefined;

@@ -1,4 +1,4 @@
-import { ENV, LOGGER, migrate, poolOf, Readiness, type Logger } from '#platform';
+import { ENV, LOGGER, migrate, poolOf, Readiness, SecretBox, type Logger } from '#platform';
 import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Ledger } from './delivery/ledger.js';
@@ -8,9 +8,15 @@ import { Sender } from './delivery/sender.js';
 import { TicketEventsController } from './delivery/ticket-events.controller.js';
 import type { NotifierEnv } from './env.js';
 import { createOrm } from './orm.js';
+import { Courier } from './webhooks/courier.js';
+import { WebhookQueue } from './webhooks/queue.js';
+import { Subscriptions } from './webhooks/subscriptions.js';
+import { WebhookEventsController } from './webhooks/webhook-events.controller.js';
+import { WebhookHandlers } from './webhooks/webhook.handlers.js';
+import { WebhooksService } from './webhooks/webhooks.service.js';
 
 @Module({
-  controllers: [TicketEventsController],
+  controllers: [TicketEventsController, WebhookEventsController, WebhookHandlers],
   providers: [
     {
       provide: MikroORM,
@@ -30,6 +36,23 @@ import { createOrm } from './orm.js';
     { provide: Relay, inject: [ENV], useFactory: (env: NotifierEnv): Relay => new Relay(env) },
     Recorder,
     Sender,
+    {
+      provide: WebhookQueue,
+      inject: [MikroORM],
+      useFactory: async (orm: MikroORM): Promise<WebhookQueue> => new WebhookQueue(await poolOf(orm)),
+    },
+    {
+      provide: Subscriptions,
+      inject: [MikroORM],
+      useFactory: async (orm: MikroORM): Promise<Subscriptions> => new Subscriptions(await poolOf(orm)),
+    },
+    {
+      provide: SecretBox,
+      inject: [ENV],
+      useFactory: (env: NotifierEnv) => new SecretBox('WEBHOOK_SECRET_KEY', env.WEBHOOK_SECRET_KEY, 'webhook secrets'),
+    },
+    Courier,
+    WebhooksService,
   ],
 })
 export class AppModule implements OnApplicationShutdown {

@@ -8,6 +8,7 @@ const GOOD = {
   MAIL_SIGNING_KEY: 'k'.repeat(32),
   MAIL_DOMAIN: 'helpdesk.test',
   MAIL_LOOP_TOKEN: 'a-token-of-ours',
+  WEBHOOK_SECRET_KEY: 'w'.repeat(32),
 };
 
 function wrongVariables(variables: Record<string, string | undefined>): string[] {
@@ -22,7 +23,11 @@ function wrongVariables(variables: Record<string, string | undefined>): string[]
 
 describe('the settings', () => {
   it('have defaults', () => {
-    expect(parseEnv(NotifierEnv, GOOD)).toMatchObject({ SUPPORT_NAME: 'Support', SMTP_CONCURRENCY: 5 });
+    expect(parseEnv(NotifierEnv, GOOD)).toMatchObject({
+      SUPPORT_NAME: 'Support',
+      SMTP_CONCURRENCY: 5,
+      WEBHOOK_PRIVATE_HOSTS: false,
+    });
   });
 
   it('take an old signing key beside the new one', () => {
@@ -37,6 +42,9 @@ describe('the settings', () => {
     ['MAIL_DOMAIN', 'not a domain'],
     ['MAIL_LOOP_TOKEN', 'two words'],
     ['SMTP_CONCURRENCY', '0'],
+    ['WEBHOOK_SECRET_KEY', 'short'],
+    ['WEBHOOK_SECRET_KEY', undefined],
+    ['WEBHOOK_PRIVATE_HOSTS', 'perhaps'],
   ])('name what is wrong: %s=%s', (name, value) => {
     expect(wrongVariables({ ...GOOD, [name]: value })).toEqual([name]);
   });

@@ -1,5 +1,6 @@
 import { parseEnv, ServiceEnv } from '#platform';
-import { IsFQDN, IsInt, IsString, IsUrl, Length, Matches, Max, Min } from 'class-validator';
+import { Transform } from 'class-transformer';
+import { IsBoolean, IsFQDN, IsInt, IsString, IsUrl, Length, Matches, Max, Min } from 'class-validator';
 
 export class NotifierEnv extends ServiceEnv {
   /** The mail server that takes outgoing mail: `smtp://` (STARTTLS when offered) or `smtps://`, with `user:password@` if it asks. */
@@ -59,6 +60,18 @@ export class NotifierEnv extends ServiceEnv {
   @Min(0)
   @Max(1_000_000)
   AUTOMATIC_MAILS_PER_MINUTE: number = 300;
+
+  /** Seals the secrets of webhooks in the database; `new,old` while it is being replaced. */
+  @IsString()
+  @Matches(/^[^,]{32,}(,[^,]{32,})*$/, {
+    message: 'must have at least 32 characters, each of several separated by commas',
+  })
+  WEBHOOK_SECRET_KEY: string;
+
+  /** Whether webhooks may go to private networks, without TLS and to any port. Link-local addresses never are allowed. */
+  @IsBoolean()
+  @Transform(({ obj }) => ({ true: true, false: false })[String((obj as NotifierEnv).WEBHOOK_PRIVATE_HOSTS)])
+  WEBHOOK_PRIVATE_HOSTS: boolean = false;
 }
 
 /** @throws EnvError naming every wrong variable */

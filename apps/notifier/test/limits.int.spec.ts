@@ -116,6 +116,19 @@ it('new addresses of one domain share a limit; whom we wrote to before has none 
   expect(await record(delivery('old@three.test'))).toEqual([null]);
 });
 
+it('whose mail was only held back is not known by that', async () => {
+  const strangers = Array.from({ length: 6 }, (_, index) => delivery(`held${index}@fourteen.test`));
+  expect((await record(...strangers)).at(-1)).toBe('domain-hour');
+  await database.query(
+    `update notifier.automatic_mail set at = at - interval '25 hours' where domain = 'fourteen.test'`,
+  );
+  await database.query(`update notifier.correspondent set first_mail_at = first_mail_at - interval '25 hours'`);
+  const more = Array.from({ length: 5 }, (_, index) => delivery(`other${index}@fourteen.test`));
+  expect(await record(...more)).toEqual([null, null, null, null, null]);
+  expect(await record(delivery('held5@fourteen.test'))).toEqual(['domain-hour']);
+  expect(await record(delivery('held0@fourteen.test'))).toEqual([null]);
+});
+
 it('a ticket tells a customer of so many changes in an hour', async () => {
   const change = () =>
     delivery('eve@four.test', { template: 'change', automatic: { recipient: 'eve@four.test', acknowledges: null } });
@@ -262,16 +275,29 @@ it('leases are prolonged while results are written down, without a deadlock', as
   }
 });
 
+function shuffled<T>(list: T[]): T[] {
+  return list
+    .map((one) => ({ one, place: Math.random() }))
+    .toSorted((a, b) => a.place - b.place)
+    .map(({ one }) => one);
+}
+
 it('instances that meet the same new addresses in different orders do not stop each other', async () => {
-  const shuffled = <T>(list: T[]) =>
-    list
-      .map((one) => ({ one, place: Math.random() }))
-      .toSorted((a, b) => a.place - b.place)
-      .map(({ one }) => one);
   const words = (to: string) => event([delivery(to, { template: 'message', automatic: null })]);
   for (let round = 0; round < 60; round++) {
     const addresses = Array.from({ length: 60 }, (_, index) => `r${round}n${index}@thirteen.test`);
     const some = (count: number) => shuffled(addresses).slice(0, count).map(words);
+    const all = [16, 60, 30].map((count) => new Ledger(database).record('test', some(count), DEFAULTS));
+    await expect(Promise.all(all)).resolves.toEqual([[], [], []]);
+  }
+});
+
+it('instances that are given the same events in different orders do not stop each other', async () => {
+  for (let round = 0; round < 60; round++) {
+    const events = Array.from({ length: 60 }, (_, index) =>
+      event([delivery(`s${index}@fifteen.test`, { template: 'message', automatic: null })]),
+    );
+    const some = (count: number) => shuffled(events).slice(0, count);
     const all = [16, 60, 30].map((count) => new Ledger(database).record('test', some(count), DEFAULTS));
     await expect(Promise.all(all)).resolves.toEqual([[], [], []]);
   }

@@ -43,6 +43,7 @@ beforeAll(async () => {
     MAIL_SIGNING_KEY: stack.secrets.mailSigning,
     MAIL_DOMAIN: 'helpdesk.test',
     MAIL_LOOP_TOKEN: 'loop-token-of-the-test',
+    WEBHOOK_SECRET_KEY: stack.secrets.webhooks,
     SUPPORT_NAME: 'Help Desk',
     // one reader here gets more than a loop may
     ACKNOWLEDGEMENTS_PER_HOUR: '0',

@@ -1,10 +1,11 @@
-/** The notifier as it runs, in the test's own process: the whole application with its consumer on real servers. */
-import { connectNats, createLogger, ENV, JetStreamStrategy, LOGGER, NATS, parseEnv, Readiness } from '#platform';
+/** The notifier as it runs, in the test's own process: the whole application with its consumers on real servers. */
+import { connectNats, createLogger, ENV, LOGGER, NATS, parseEnv, Readiness } from '#platform';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AppModule } from '../src/app.module.js';
-import { CONSUMER } from '../src/delivery/recorder.js';
 import { NotifierEnv } from '../src/env.js';
+import { strategies } from '../src/transports.js';
 
 @Module({})
 class TestPlatform {}
@@ -32,11 +33,10 @@ export async function startNotifier(variables: Record<string, string>): Promise<
     providers,
     exports: providers,
   };
-  const app = await NestFactory.createMicroservice(root, {
-    strategy: new JetStreamStrategy(nats, { durable: CONSUMER }, log),
-    logger: false,
-  });
-  await app.listen();
+  const app = await NestFactory.create(root, new FastifyAdapter(), { logger: false });
+  for (const strategy of strategies({ nats, log })) app.connectMicroservice({ strategy });
+  await app.init();
+  await app.startAllMicroservices();
   return {
     readiness,
     stop: async () => {

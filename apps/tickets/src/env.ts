@@ -1,6 +1,6 @@
 import { EnvError, parseEnv, ServiceEnv } from '#platform';
 import { Transform } from 'class-transformer';
-import { IsBoolean, IsEmail, IsOptional, IsUrl } from 'class-validator';
+import { IsBoolean, IsEmail, IsOptional, IsUrl, Matches } from 'class-validator';
 
 export class TicketsEnv extends ServiceEnv {
   /** The support address of tickets that did not come by mail: what their mail is sent from and answered to. */
@@ -11,6 +11,15 @@ export class TicketsEnv extends ServiceEnv {
   @IsOptional()
   @IsEmail({ require_tld: false })
   TEAM_ADDRESS?: string;
+
+  /**
+   * Names of other systems that read events, separated by blanks: each has a durable consumer of its name made for it on
+   * the stream, see deploy/nats.
+   */
+  @Matches(/^(?!.*\b(notifier|webhooks)\b)([\w-]{1,64}( [\w-]{1,64}){0,99})?$/, {
+    message: 'must be names of letters, digits, - and _, separated by blanks, and none of our own consumers',
+  })
+  EVENT_SUBSCRIBERS: string = '';
 
   /** For tests: time is what the table tickets.test_clock says. Refused in production. */
   // the implicit conversion takes every text for true

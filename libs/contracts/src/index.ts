@@ -10,3 +10,4 @@ export * from './clocks.message.js';
 export * from './link.message.js';
 export * from './mailbox.message.js';
 export * from './inbound.message.js';
+export * from './webhook.message.js';

@@ -28,6 +28,8 @@ import { ensureTicketStream } from './ticket-stream.js';
 import { parseMessage } from './validation.js';
 
 const JETSTREAM = Symbol('JETSTREAM');
+const WHOLE_STREAM = Symbol('WHOLE_STREAM');
+const EVERY_EVENT = 'every event';
 
 /** What becomes of a message. */
 export type Outcome = 'done' | { retryAfterMs: number } | { discard: string };
@@ -43,9 +45,30 @@ export function OnEvent<Data extends object>(contract: EventContract<Data>) {
   };
 }
 
+/** An event as it is on the stream. */
+export interface StreamedEvent {
+  /** The envelope; its data is not looked into. */
+  event: CloudEvent;
+  /** The whole of it, as it was published. */
+  json: string;
+}
+
+/** Binds a controller method to all events, whatever their type, of the consumer that takes the `whole` stream. */
+export function OnEveryEvent() {
+  return <M extends (event: StreamedEvent) => Promise<Outcome>>(
+    target: object,
+    key: string | symbol,
+    descriptor: TypedPropertyDescriptor<M>,
+  ): void => {
+    (EventPattern(EVERY_EVENT, WHOLE_STREAM) as MethodDecorator)(target, key, descriptor);
+  };
+}
+
 export interface JetStreamOptions {
   /** The consumer's name; instances with the same name share the work. */
   durable: string;
+  /** For the handler of every event, instead of those of single types. */
+  whole?: boolean;
   /** Messages in hand at once, each of another ticket. */
   concurrency?: number;
   maxDeliver?: number;
@@ -58,7 +81,7 @@ const MAX_ATTEMPTS = 8;
 const LONGEST_HOLD_MS = 10_000;
 
 export class JetStreamStrategy extends Server implements CustomTransportStrategy {
-  override readonly transportId = JETSTREAM;
+  override readonly transportId: symbol;
   override readonly propagatesEventHandlerErrors = true;
   private messages?: ConsumerMessages;
   private loop?: Promise<void>;
@@ -73,6 +96,7 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
     private readonly log: Logger,
   ) {
     super();
+    this.transportId = options.whole ? WHOLE_STREAM : JETSTREAM;
   }
 
   listen(callback: (error?: unknown) => void): void {
@@ -161,16 +185,22 @@ export class JetStreamStrategy extends Server implements CustomTransportStrategy
     const parsed = parseMessage(CloudEvent, safeJson(message));
     if ('violations' in parsed) return { discard: JSON.stringify(parsed.violations) };
     const event = parsed.value;
-    const contract = (handler.extras as { contract: EventContract<object> }).contract;
-    const data = parseMessage(contract.data, event.data);
-    if ('violations' in data) return { discard: JSON.stringify(data.violations) };
-    event.data = data.value;
+    const contract = (handler.extras as { contract?: EventContract<object> }).contract;
+    let argument: CloudEvent | StreamedEvent = event;
+    if (contract) {
+      const data = parseMessage(contract.data, event.data);
+      if ('violations' in data) return { discard: JSON.stringify(data.violations) };
+      event.data = data.value;
+    } else {
+      argument = { event, json: message.string() };
+    }
     return runInContext({ correlationId: event.correlationid ?? event.id }, async () =>
-      lastValueFrom(this.transformToObservable(await handler(event)) as never),
+      lastValueFrom(this.transformToObservable(await handler(argument)) as never),
     );
   }
 
   private handlerFor(subject: string): MessageHandler | undefined {
+    if (this.options.whole) return this.messageHandlers.get(EVERY_EVENT);
     return this.messageHandlers.get(subject.slice(0, subject.lastIndexOf('.')));
   }
 

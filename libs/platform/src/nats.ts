@@ -7,6 +7,8 @@ export async function connectNats(url: string, name: string, log: Logger): Promi
   const connection = await connect({
     servers,
     name,
+    // answers come to inboxes that only this user may read, see deploy/nats
+    ...(username && { inboxPrefix: `_INBOX.${username}` }),
     ...(token ? { token } : username ? { user: username, pass: password } : {}),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,

@@ -13,6 +13,8 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   link_unknown: 404,
   inbound_unknown: 404,
   mailbox_unknown: 404,
+  webhook_unknown: 404,
+  dead_letter_unknown: 404,
   ticket_closed: 409,
   ticket_merged: 409,
   not_merged: 409,
@@ -20,6 +22,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   not_quarantined: 409,
   address_taken: 409,
   set_by_environment: 409,
+  webhooks_too_many: 409,
   version_conflict: 409,
   tickets_away: 503,
 };

@@ -3,11 +3,9 @@
  * one, and asked for by one at a time: a refresh token that is replaced by every use (rotation) would be lost otherwise.
  * The new refresh token is committed together with the access token that came with it.
  */
-import { inTransaction } from '#platform';
+import { type HostPolicy, inTransaction, type SecretBox } from '#platform';
 import type pg from 'pg';
-import type { HostPolicy } from './host-policy.js';
 import { lockTokens, type MailboxRow, saveTokens, type StoredTokens } from './mailbox.rows.js';
-import type { SecretBox } from './secret-box.js';
 import { placeOf } from './secrets.js';
 import { GrantRefused, requestTokens, type TokenGrant } from './token-endpoint.js';
 

@@ -2,7 +2,7 @@
  * Mailboxes that IMAP_MAILBOXES names become rows when the service starts. It decides about server, user, password, inbox
  * and mode of those; everything else about them is changed like that of any other. One that it names no more is removed.
  */
-import { inTransaction, type Logger } from '#platform';
+import { inTransaction, type Logger, type SecretBox, SecretUnreadable } from '#platform';
 import type pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import type { MailIngestEnv } from '../env.js';
@@ -18,7 +18,6 @@ import {
   updateMailbox,
 } from './mailbox.rows.js';
 import { changed, isElsewhere, newSettings, type MailboxSettings, type Seal } from './mailbox.settings.js';
-import { type SecretBox, SecretUnreadable } from './secret-box.js';
 import { placeOf } from './secrets.js';
 
 /** Several instances may start at once: each looks at what the one before has done. */

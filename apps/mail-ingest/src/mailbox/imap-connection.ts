@@ -1,12 +1,11 @@
 /** How a connection to a mailbox's server is made, and what it means when none comes about. */
 import type { MailboxErrorKind, MailboxProblem } from '#contracts';
+import { addressesOf, HostForbidden, SecretUnreadable, type HostPolicy, type SecretBox } from '#platform';
 import { ImapFlow } from 'imapflow';
 import { isIP } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import type { AccessTokens } from './access-tokens.js';
-import { addressesOf, HostForbidden, type HostPolicy } from './host-policy.js';
 import type { MailboxRow } from './mailbox.rows.js';
-import { type SecretBox, SecretUnreadable } from './secret-box.js';
 import { placeOf } from './secrets.js';
 import { EndpointFailed, GrantRefused } from './token-endpoint.js';
 

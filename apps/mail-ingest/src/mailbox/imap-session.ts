@@ -14,7 +14,7 @@ import { inBatches, type Listed } from './batches.js';
 import { fileFailed } from './failed-folder.js';
 import { Folders } from './folders.js';
 import { folderMissing } from './imap-connection.js';
-import { type MailboxRow, openPlace, recordSuccess, recordUnfetched, type Start } from './mailbox.rows.js';
+import { type MailboxRow, openPlace, recordSuccess, type Start } from './mailbox.rows.js';
 
 /** Mails up to this size are fetched and committed together. */
 const SMALL_BYTES = 256 * 1024;
@@ -65,6 +65,7 @@ export class ImapSession {
   private start!: Start;
   private lookedBack = false;
   private lastMailAt = -Infinity;
+  private onScanned!: (problem: string | null) => Promise<void>;
   /** What went wrong during the present look through the folder, without ending it. */
   private problem: string | null = null;
 
@@ -77,10 +78,11 @@ export class ImapSession {
 
   /**
    * Returns when asked to stop.
-   * @param onScanned called after each look through the folder, with what went wrong
+   * @param onScanned called after each look through the folder, and now and then during a long one, with what went wrong
    * @throws Error when the connection is lost or refused
    */
   async run(onScanned: (problem: string | null) => Promise<void>): Promise<void> {
+    this.onScanned = onScanned;
     try {
       this.watch(await this.options.connect(this.signal));
       this.folders = new Folders(this.client);
@@ -90,8 +92,7 @@ export class ImapSession {
         this.problem = null;
         await this.scan();
         if (this.ended.aborted) break;
-        if (this.problem === null) await recordSuccess(this.options.pool, this.start.mailboxId);
-        await onScanned(this.problem);
+        await this.report(0);
         await this.fileFailed();
         await this.idle();
       }
@@ -176,7 +177,7 @@ export class ImapSession {
     if (folder && String(folder.uidValidity) !== this.start.uidValidity) throw new Error('the inbox was numbered anew');
     const uids = await this.listed();
     for (let start = 0; start < uids.length && !this.ended.aborted; start += SIZES_AT_ONCE) {
-      if (uids.length > SIZES_AT_ONCE) await recordUnfetched(pool, this.start.mailboxId, uids.length - start);
+      if (uids.length > SIZES_AT_ONCE) await this.report(uids.length - start);
       const part = uids.slice(start, start + SIZES_AT_ONCE);
       const known = await knownUids(pool, this.start, part);
       await this.acknowledge(part.filter((uid) => known.get(uid)?.oversize === false));
@@ -186,6 +187,12 @@ export class ImapSession {
       );
       await this.take(part.filter((uid) => !known.has(uid)));
     }
+  }
+
+  /** Writes down how it goes: a long look is no silence. */
+  private async report(unfetched: number): Promise<void> {
+    if (this.problem === null) await recordSuccess(this.options.pool, this.start.mailboxId, unfetched);
+    await this.onScanned(this.problem);
   }
 
   /** The UIDs that may have to be taken or acknowledged, in order. */

@@ -4,7 +4,16 @@
  * mailbox that is paused or removed only those mails are processed that are stored already.
  */
 import type { MailboxProblem } from '#contracts';
-import { ADVISORY_LOCK, type Bus, Leader, type Logger, pause, type Readiness } from '#platform';
+import {
+  ADVISORY_LOCK,
+  type Bus,
+  type HostPolicy,
+  Leader,
+  type Logger,
+  pause,
+  type Readiness,
+  type SecretBox,
+} from '#platform';
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { Counter, Gauge } from 'prom-client';
@@ -15,12 +24,10 @@ import type { MailboxTerms } from '../intake/parse.worker.js';
 import { parserOf } from '../intake/parser.js';
 import { Processor } from '../intake/processor.js';
 import type { AccessTokens } from './access-tokens.js';
-import type { HostPolicy } from './host-policy.js';
 import { connect, problemOf } from './imap-connection.js';
 import { fetched, ImapSession } from './imap-session.js';
 import { type MailboxRow, recordProblem } from './mailbox.rows.js';
 import { pauseAfter } from './pauses.js';
-import type { SecretBox } from './secret-box.js';
 
 const HEALTHY_AFTER_MS = 60_000;
 /** Stored mails that wait for processing at most; the others wait on the server. */

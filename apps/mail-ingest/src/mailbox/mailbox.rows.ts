@@ -227,18 +227,14 @@ export async function openPlace(
   };
 }
 
-/** The mailbox was looked through without an error. */
-export async function recordSuccess(sql: Sql, mailboxId: string): Promise<void> {
+/** The mailbox was looked through without an error, but for so many mails that are still to be fetched. */
+export async function recordSuccess(sql: Sql, mailboxId: string, unfetched: number): Promise<void> {
   await sql.query(
-    `update mail.mailbox set last_scan_at = now(), state = 'running', unfetched = 0, silent_since = null,
+    `update mail.mailbox set last_scan_at = now(), state = 'running', unfetched = $2, silent_since = null,
        state_since = case when state = 'running' then state_since else now() end
      where id = $1`,
-    [mailboxId],
+    [mailboxId, unfetched],
   );
-}
-
-export async function recordUnfetched(sql: Sql, mailboxId: string, count: number): Promise<void> {
-  await sql.query('update mail.mailbox set unfetched = $2 where id = $1', [mailboxId, count]);
 }
 
 /** @returns whether it is in that state since now */

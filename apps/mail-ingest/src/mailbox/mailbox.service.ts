@@ -14,13 +14,12 @@ import {
   type RemoveMailbox,
   type UpdateMailbox,
 } from '#contracts';
-import { inTransaction, LOGGER, type Logger, type Sql } from '#platform';
+import { type HostPolicy, inTransaction, LOGGER, type Logger, SecretBox, type Sql } from '#platform';
 import { Inject, Injectable } from '@nestjs/common';
 import pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { countWaiting } from '../intake/inbox.js';
 import { AccessTokens } from './access-tokens.js';
-import type { HostPolicy } from './host-policy.js';
 import {
   insertMailbox,
   lockAddresses,
@@ -42,7 +41,6 @@ import {
 } from './mailbox.settings.js';
 import { testConnection } from './mailbox-test.js';
 import { viewOf } from './mailbox.view.js';
-import { SecretBox } from './secret-box.js';
 import { placeOf } from './secrets.js';
 
 export const HOST_POLICY = Symbol('HOST_POLICY');

@@ -14,7 +14,7 @@ import type {
 } from '#contracts';
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type HostPolicy, isLoopback, mayConnect } from './host-policy.js';
+import { type HostPolicy, isLoopback, mayConnect } from '#platform';
 
 export interface MailboxSettings {
   /** The support address whose mail arrives here, lower case. */

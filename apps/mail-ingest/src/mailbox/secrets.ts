@@ -1,7 +1,6 @@
-import type { Sql } from '#platform';
+import { type SecretBox, SecretUnreadable, type Sql } from '#platform';
 import { type MailboxRow, resealSecret } from './mailbox.rows.js';
 import { SECRETS, type SecretName } from './mailbox.settings.js';
-import { type SecretBox, SecretUnreadable } from './secret-box.js';
 
 /** What a sealed text is bound to. */
 export function placeOf(name: SecretName | 'accessToken', mailboxId: string): string {

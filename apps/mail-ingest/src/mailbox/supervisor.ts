@@ -2,7 +2,7 @@
  * Keeps a runner for every mailbox of the table, in each instance. A change of settings replaces the runner: it is heard
  * of at once (NOTIFY), or noticed at the next look at the table.
  */
-import { Bus, ENV, LOGGER, pause, Readiness, type Logger } from '#platform';
+import { Bus, ENV, LOGGER, pause, Readiness, SecretBox, type Logger } from '#platform';
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import pg from 'pg';
 import type { MailIngestEnv } from '../env.js';
@@ -10,10 +10,8 @@ import type { MailboxTerms } from '../intake/parse.worker.js';
 import { AccessTokens } from './access-tokens.js';
 import { bootstrapMailboxes } from './bootstrap.js';
 import { MailboxRunner } from './mailbox-runner.js';
-import { policyOf } from './host-policy.js';
 import { CHANNEL, type MailboxRow, markSilent, readMailboxes } from './mailbox.rows.js';
 import { showMailboxes } from './metrics.js';
-import { SecretBox } from './secret-box.js';
 import { resealSecrets } from './secrets.js';
 
 const LOOK_EVERY_MS = 2_000;
@@ -134,7 +132,7 @@ export class Supervisor implements OnApplicationBootstrap {
 
   private runnerOf(mailbox: MailboxRow): MailboxRunner {
     const { env, pool, bus, box, tokens, log, readiness } = this;
-    const policy = policyOf(env);
+    const policy = { allowPrivate: env.MAILBOX_PRIVATE_HOSTS };
     const mailboxes = () => this.terms();
     return new MailboxRunner({ mailbox, mailboxes, env, pool, bus, box, tokens, policy, log, readiness });
   }

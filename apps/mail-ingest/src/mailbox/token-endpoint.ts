@@ -2,7 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { addressesOf, type HostPolicy } from './host-policy.js';
+import { addressesOf, type HostPolicy } from '#platform';
 import { hostOf } from './mailbox.settings.js';
 
 const LIMIT_MS = 15_000;

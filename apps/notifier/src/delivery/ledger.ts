@@ -95,7 +95,9 @@ export class Ledger {
             id uuid, recipient text, role text, template text, "messageId" text, mail jsonb, "isAutomatic" boolean,
             acknowledges text, "toStranger" boolean, "suppressedBy" text)
         ), first_time as (
-          insert into notifier.processed_event (consumer, event_id) select distinct $1::text, "eventId" from given
+          -- in order, so that two who are given the same events do not wait for each other
+          insert into notifier.processed_event (consumer, event_id)
+          select distinct $1::text, "eventId" from given order by "eventId"
           on conflict do nothing
           returning event_id
         ), written as (

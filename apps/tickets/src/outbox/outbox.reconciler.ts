@@ -19,6 +19,7 @@ export class Reconciler {
   constructor(
     private readonly client: pg.Client,
     private readonly manager: JetStreamManager,
+    private readonly subscribers: string[],
     private readonly log: Logger,
   ) {}
 
@@ -29,7 +30,7 @@ export class Reconciler {
   /** Cheap when nothing is wrong: one look at the stream's last message. */
   async run(signal: AbortSignal): Promise<void> {
     this.lastRun = performance.now();
-    await ensureTicketStream(this.manager);
+    await ensureTicketStream(this.manager, this.subscribers);
     const { state } = await this.manager.streams.info(TICKET_STREAM);
     const lastEventId = state.messages === 0 ? null : await this.eventIdAt(state.last_seq);
     if (signal.aborted) return;

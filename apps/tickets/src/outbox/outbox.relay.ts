@@ -35,6 +35,7 @@ interface OutboxRow {
 @Injectable()
 export class OutboxRelay implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly leader: Leader;
+  private readonly subscribers: string[];
   private lastError: string | null = null;
 
   constructor(
@@ -43,6 +44,7 @@ export class OutboxRelay implements OnApplicationBootstrap, OnApplicationShutdow
     @Inject(LOGGER) private readonly log: Logger,
     readiness: Readiness,
   ) {
+    this.subscribers = env.EVENT_SUBSCRIBERS.split(' ').filter((name) => name !== '');
     this.leader = new Leader({
       databaseUrl: env.DATABASE_URL,
       name: 'outbox relay',
@@ -69,7 +71,7 @@ export class OutboxRelay implements OnApplicationBootstrap, OnApplicationShutdow
       let awake = new AbortController();
       client.on('notification', () => awake.abort('woken'));
       await client.query('listen outbox');
-      const reconciler = new Reconciler(client, await jetstreamManager(this.nats), this.log);
+      const reconciler = new Reconciler(client, await jetstreamManager(this.nats), this.subscribers, this.log);
       await reconciler.run(signal);
       const stream = jetstream(this.nats);
       while (!signal.aborted) {
@@ -107,7 +109,7 @@ export class OutboxRelay implements OnApplicationBootstrap, OnApplicationShutdow
     });
     published.inc(stored.length);
     if (failed) {
-      await ensureTicketStream(await jetstreamManager(this.nats));
+      await ensureTicketStream(await jetstreamManager(this.nats), this.subscribers);
       throw failed.reason;
     }
     return rows.length;

@@ -4,7 +4,8 @@ const OLD = 'an old key of the tests that is long enough';
 const NEW = 'a new key of the tests that is long enough';
 const PLACE = 'password of 1';
 
-const box = new SecretBox(NEW);
+const boxOf = (secrets: string, purpose = 'tests') => new SecretBox('TEST_KEY', secrets, purpose);
+const box = boxOf(NEW);
 
 it('opens what it has sealed, and seals the same text differently each time', () => {
   const sealed = ['pässword', 'pässword', ''].map((text) => box.seal(text, PLACE));
@@ -14,8 +15,8 @@ it('opens what it has sealed, and seals the same text differently each time', ()
 });
 
 it('opens with an old key as long as it is named, and knows what is to be sealed anew', () => {
-  const sealed = new SecretBox(OLD).seal('secret', PLACE);
-  const both = new SecretBox(`${NEW},${OLD}`);
+  const sealed = boxOf(OLD).seal('secret', PLACE);
+  const both = boxOf(`${NEW},${OLD}`);
   expect(both.open(sealed, PLACE)).toBe('secret');
   expect([both.isOutdated(sealed), both.isOutdated(both.seal('secret', PLACE))]).toEqual([true, false]);
   expect(() => box.open(sealed, PLACE)).toThrow(SecretUnreadable);
@@ -36,5 +37,6 @@ it('does not open what was copied to another place, changed or cut', () => {
     ['v2', id, nonce, text],
     ['secret'],
   ];
+  expect(() => boxOf(NEW, 'another purpose').open(sealed, PLACE)).toThrow('TEST_KEY');
   for (const parts of wrong) expect(() => box.open(parts.join('.'), PLACE)).toThrow(SecretUnreadable);
 });

@@ -1,5 +1,5 @@
 /**
- * What opens a mailbox, encrypted at rest with AES-256-GCM (NIST SP 800-38D). A sealed text names the key that it was
+ * Secrets of other systems (what opens a mailbox, what signs a webhook), encrypted at rest with AES-256-GCM (NIST SP 800-38D). A sealed text names the key that it was
  * sealed with, so that keys can be replaced, and is bound to its place: copied into another row or column it does not open.
  *
  *     v1.<key id>.<nonce>.<ciphertext and tag>      the parts in base64url
@@ -16,17 +16,25 @@ interface Key {
 
 /** Sealed with a key that we do not have, or not what was sealed here. */
 export class SecretUnreadable extends Error {
-  constructor() {
-    super('is sealed with a key that MAILBOX_SECRET_KEY does not have: set it again');
+  constructor(variable: string) {
+    super(`is sealed with a key that ${variable} does not have: set it again`);
   }
 }
 
 export class SecretBox {
   private readonly keys: Key[];
 
-  /** @param secrets `new,old`: the first seals, all open */
-  constructor(secrets: string) {
-    this.keys = secrets.split(',').map((secret) => keyOf(secret.trim()));
+  /**
+   * @param variable where the secrets come from, for messages
+   * @param secrets `new,old`: the first seals, all open
+   * @param purpose keeps the keys apart that are derived from one secret
+   */
+  constructor(
+    private readonly variable: string,
+    secrets: string,
+    purpose: string,
+  ) {
+    this.keys = secrets.split(',').map((secret) => keyOf(secret.trim(), purpose));
   }
 
   /** @param place what the text belongs to, e.g. `password of <row id>` */
@@ -43,14 +51,14 @@ export class SecretBox {
     const [version, id, nonce = '', text = ''] = sealed.split('.');
     const key = this.keys.find((one) => one.id === id);
     const bytes = Buffer.from(text, 'base64url');
-    if (version !== 'v1' || !key || bytes.length < TAG_BYTES) throw new SecretUnreadable();
+    if (version !== 'v1' || !key || bytes.length < TAG_BYTES) throw new SecretUnreadable(this.variable);
     try {
       const decipher = createDecipheriv('aes-256-gcm', key.bytes, Buffer.from(nonce, 'base64url'))
         .setAAD(Buffer.from(place))
         .setAuthTag(bytes.subarray(-TAG_BYTES));
       return Buffer.concat([decipher.update(bytes.subarray(0, -TAG_BYTES)), decipher.final()]).toString('utf8');
     } catch {
-      throw new SecretUnreadable();
+      throw new SecretUnreadable(this.variable);
     }
   }
 
@@ -60,7 +68,7 @@ export class SecretBox {
   }
 }
 
-function keyOf(secret: string): Key {
+function keyOf(secret: string, purpose: string): Key {
   const derive = (info: string, length: number) => Buffer.from(hkdfSync('sha256', secret, '', info, length));
-  return { id: derive('mailbox secrets: key id', 6).toString('base64url'), bytes: derive('mailbox secrets: key', 32) };
+  return { id: derive(`${purpose}: key id`, 6).toString('base64url'), bytes: derive(`${purpose}: key`, 32) };
 }

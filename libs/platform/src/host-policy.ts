@@ -1,21 +1,22 @@
 /**
- * Where connections may go that people ask for: the servers of mailboxes and token endpoints. Never to link-local
- * addresses, where clouds answer with credentials, nor to what is no host at all; to private networks unless a setting
- * forbids it, because a mail server in the house is normal.
+ * Where connections may go that people ask for: servers of mailboxes, token endpoints, webhooks. Never to link-local
+ * addresses, where clouds answer with credentials, nor to what is no host at all; to private networks, and to what the
+ * Internet does not route (RFC 6890), only where a setting allows it.
  */
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
-import type { MailIngestEnv } from '../env.js';
 
 const NEVER = blockList([
   ['0.0.0.0', 8],
   ['169.254.0.0', 16], // link-local, RFC 3927; metadata of most clouds
   ['100.100.100.200', 32], // metadata
+  ['168.63.129.16', 32], // metadata
   ['224.0.0.0', 4], // multicast
   ['240.0.0.0', 4], // reserved, and broadcast
   ['::', 128],
   ['fe80::', 10], // link-local, RFC 4291
   ['fd00:ec2::254', 128], // metadata
+  ['fd20:ce::254', 128], // metadata
   ['ff00::', 8], // multicast
 ]);
 
@@ -25,18 +26,27 @@ const PRIVATE = blockList([
   ['192.168.0.0', 16],
   ['100.64.0.0', 10], // shared by carriers, RFC 6598
   ['127.0.0.0', 8],
-  ['::1', 128],
-  ['fc00::', 7], // unique local, RFC 4193
-  ['fec0::', 10],
+  ['192.0.0.0', 24], // protocol assignments
+  ['192.0.2.0', 24], // documentation, RFC 5737, as the next two
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['192.88.99.0', 24], // relays of 6to4, RFC 7526
+  ['198.18.0.0', 15], // measurements, RFC 2544
+  ['2001::', 23], // protocol assignments, with Teredo
+  ['2001:db8::', 32], // documentation
+  ['2002::', 16], // 6to4, which hides an IPv4 address
+  ['3fff::', 20], // documentation, RFC 9637
 ]);
+
+/** All that the Internet routes of IPv6 is in here. */
+const GLOBAL_UNICAST = blockList([['2000::', 3]]);
 
 export interface HostPolicy {
   allowPrivate: boolean;
 }
 
-export function policyOf({ MAILBOX_PRIVATE_HOSTS }: Pick<MailIngestEnv, 'MAILBOX_PRIVATE_HOSTS'>): HostPolicy {
-  return { allowPrivate: MAILBOX_PRIVATE_HOSTS };
-}
+/** All addresses of a name, as dns.lookup finds them. */
+export type Resolve = (host: string) => Promise<string[]>;
 
 /** The host stands for an address that connections may not go to. */
 export class HostForbidden extends Error {
@@ -47,8 +57,10 @@ export class HostForbidden extends Error {
 
 export function mayConnect(address: string, { allowPrivate }: HostPolicy): boolean {
   const plain = embeddedV4(address) ?? address;
-  const family = isIP(plain) === 6 ? 'ipv6' : 'ipv4';
-  return isIP(plain) !== 0 && !NEVER.check(plain, family) && (allowPrivate || !PRIVATE.check(plain, family));
+  const version = isIP(plain);
+  const family = version === 6 ? 'ipv6' : 'ipv4';
+  if (version === 0 || NEVER.check(plain, family)) return false;
+  return allowPrivate || (!PRIVATE.check(plain, family) && (version === 4 || GLOBAL_UNICAST.check(plain, family)));
 }
 
 /** Only there may passwords go without encryption. */
@@ -60,22 +72,28 @@ export function isLoopback(host: string): boolean {
  * The addresses that a host stands for; whoever connects uses these and does not ask again.
  * @throws HostForbidden when one of them is not allowed, or the error of the lookup
  */
-export async function addressesOf(host: string, policy: HostPolicy): Promise<string[]> {
-  const addresses = (await lookup(host, { all: true })).map(({ address }) => address);
+export async function addressesOf(host: string, policy: HostPolicy, resolve: Resolve = resolveAll): Promise<string[]> {
+  const addresses = isIP(host) === 0 ? await resolve(host) : [host];
   const forbidden = addresses.find((address) => !mayConnect(address, policy));
   if (forbidden !== undefined) throw new HostForbidden(forbidden);
   return addresses;
 }
 
-/** An IPv4 address inside an IPv6 one: mapped (RFC 4291), or translated (RFC 6052). */
+async function resolveAll(host: string): Promise<string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}
+
+/** An IPv4 address inside an IPv6 one: compatible and mapped (RFC 4291), or translated (RFC 6052, RFC 2765). */
 function embeddedV4(address: string): string | null {
   if (isIP(address) !== 6) return null;
   const groups = expand(address.replace(/%.*$/, ''));
-  const prefix = groups.slice(0, 6).join(':');
-  if (prefix !== '0:0:0:0:0:ffff' && prefix !== '64:ff9b:0:0:0:0') return null;
   const [high, low] = groups.slice(6).map((group) => Number.parseInt(group, 16)) as [number, number];
+  if (!EMBEDDING.has(groups.slice(0, 6).join(':'))) return null;
+  if (high === 0 && low <= 1 && groups[5] === '0') return null; // `::` and `::1`
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
+
+const EMBEDDING = new Set(['0:0:0:0:0:0', '0:0:0:0:0:ffff', '0:0:0:0:ffff:0', '64:ff9b:0:0:0:0']);
 
 /** The eight groups of an IPv6 address, without leading zeros. */
 function expand(address: string): string[] {
