@@ -360,14 +360,14 @@ describe('when something breaks', () => {
 
   it('passes over a mail that the server does not hand out, and says so', async () => {
     proxy = await ImapProxy.start(stack.imap);
-    const refused = new Set<string>();
+    const withheld = new Set<string>();
     proxy.hold = (command) => {
       const asked = /^(\S+) UID FETCH ([\d,:]+) .*BODY/.exec(command);
-      if (asked && asked[2]!.split(/[,:]/).includes('3')) refused.add(asked[1]!);
+      if (asked && asked[2]!.split(/[,:]/).includes('3')) withheld.add(asked[1]!);
       return undefined;
     };
     proxy.reword = (words) =>
-      words.replace(/^(\S+) OK/gm, (all, tag: string) => (refused.has(tag) ? `${tag} NO` : all));
+      words.replace(/^(\S+) OK/gm, (all, tag: string) => (withheld.has(tag) ? `${tag} NO` : all));
     const services = await start(urlOf({ imap: { host: '127.0.0.1', port: proxy.port } }, box));
     await fill(stack, box, ordinaryMails(5));
     await disposed(4);

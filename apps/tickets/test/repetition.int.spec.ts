@@ -211,3 +211,13 @@ it('leaves histories that make the same tickets again', async () => {
   expect(stdout).toBe('');
   expect(stderr).toMatch(/[1-9]\d* /);
 });
+
+it('a report that is offered again has the same answer', async () => {
+  const ticket = await newTicket();
+  const bounce = { messageId: 'ours@helpdesk.test', results: [] };
+  const report = answer(ticket, 'Not delivered.', { automatic: true, senderIdentified: false, bounce });
+  const [first] = await accept(report);
+  const [again] = await accept(report);
+  expect(first).toMatchObject({ result: 'bounce_linked', ticketId: ticket.id });
+  expect(again).toMatchObject({ result: 'bounce_linked', ticketId: ticket.id });
+});

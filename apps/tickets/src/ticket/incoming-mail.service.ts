@@ -373,5 +373,11 @@ async function acceptedBefore(em: EntityManager, mails: IncomingMail[]): Promise
      where e.inbound_id = any($1::uuid[])`,
     [mails.map((mail) => mail.inboundId)],
   );
-  return new Map(rows.map((row) => [row.inboundId, { ...row, rule: 'accepted-before' }]));
+  const reports = new Set(mails.flatMap(({ inboundId, bounce }) => (bounce ? [inboundId] : [])));
+  return new Map(
+    rows.map((row) => {
+      const result = row.result === 'appended' && reports.has(row.inboundId) ? 'bounce_linked' : row.result;
+      return [row.inboundId, { ...row, result, rule: 'accepted-before' }];
+    }),
+  );
 }
