@@ -21,6 +21,7 @@ import { cpuSeconds, memoryMiB, percentile } from './usage.ts';
 
 const MAILS = Number(process.env['BENCH_MAILS'] ?? 3_000);
 const SINGLE_MAILS = Number(process.env['BENCH_SINGLE_MAILS'] ?? 30);
+const LIMIT_MS = Math.max(600_000, MAILS * 20);
 const QUIET_MAILS = 7;
 /** Longer than intake stays attentive after a mail. */
 const SILENCE_MS = 6_000;
@@ -136,10 +137,10 @@ async function measureIntake(floor: number): Promise<void> {
       env: { 'mail-ingest': { ...production, ...limits } },
     });
     services.instances.push(...ingest.instances);
-    await eventually('all tickets', async () => ((await ticketCount()) >= MAILS ? true : undefined), 600_000);
+    await eventually('all tickets', async () => ((await ticketCount()) >= MAILS ? true : undefined), LIMIT_MS);
     const seconds = (performance.now() - begun) / 1000;
     const ticketsAt = cpuSeconds(pids());
-    await eventually('all acknowledgements', notified, 600_000);
+    await eventually('all acknowledgements', notified, LIMIT_MS);
     const cpuPerMail = ((cpuSeconds(pids()) - cpuBefore) * 1000) / MAILS;
     const rate = MAILS / seconds;
     const ingestMemory = memoryMiB(ingest.instances[0]!.pid).peak;
