@@ -137,7 +137,7 @@ async function measureIntake(floor: number): Promise<void> {
       env: { 'mail-ingest': { ...production, ...limits } },
     });
     services.instances.push(...ingest.instances);
-    await eventually('all tickets', async () => ((await ticketCount()) >= MAILS ? true : undefined), LIMIT_MS);
+    await eventually('all tickets', allTickets, LIMIT_MS);
     const seconds = (performance.now() - begun) / 1000;
     const ticketsAt = cpuSeconds(pids());
     await eventually('all acknowledgements', notified, LIMIT_MS);
@@ -161,6 +161,12 @@ memory    ${services.instances.map((one) => `${one.service} ${memoryMiB(one.pid)
 async function ticketCount(): Promise<number> {
   const { rows } = await database.query('select count(*)::int as count from tickets.ticket');
   return rows[0].count;
+}
+
+/** Counts only when the highest number says that it may be: counting costs PostgreSQL time that is not the services'. */
+async function allTickets(): Promise<true | undefined> {
+  const { rows } = await database.query('select coalesce(max(number), 0) as highest from tickets.ticket');
+  return rows[0].highest >= MAILS && (await ticketCount()) >= MAILS ? true : undefined;
 }
 
 /** Asked rarely: the questions cost PostgreSQL time that would be counted as the services'. */

@@ -206,9 +206,10 @@ export class Ledger {
           error = case result.state when 'sent' then d.error else result.error end
         from jsonb_to_recordset($1::jsonb)
           as result(id uuid, attempts integer, state text, "delayMs" integer, response text, error text)
-        where d.id = result.id and d.state in ('sending', 'pending')
+        -- the array leaves no plan that reads the whole ledger, however small it was when the statement was planned
+        where d.id = any($2::uuid[]) and d.id = result.id and d.state in ('sending', 'pending')
           and (result.state = 'sent' or (d.state = 'sending' and d.attempts = result.attempts))`,
-      values: [JSON.stringify(results)],
+      values: [JSON.stringify(results), results.map(({ id }) => id)],
     });
   }
 
