@@ -1,5 +1,5 @@
 /** docker-compose.yml, .env.example and the Dockerfile agree with what the services read and with what the build makes. */
-import { NODE_FLAGS } from '../tools/services/services.ts';
+import { nodeFlags, type ServiceName } from '../tools/services/services.ts';
 import { EnvError, parseEnv } from '#platform';
 import { getMetadataStorage } from 'class-validator';
 import { existsSync, readFileSync } from 'node:fs';
@@ -40,7 +40,7 @@ const example = parseEnvFile(read('.env.example'));
 const dockerfile = read('Dockerfile');
 
 const ENV_CLASSES = { gateway: GatewayEnv, tickets: TicketsEnv, 'mail-ingest': MailIngestEnv, notifier: NotifierEnv };
-const APPS = Object.entries(ENV_CLASSES) as [string, new () => object][];
+const APPS = Object.entries(ENV_CLASSES) as [ServiceName, new () => object][];
 
 /** The variables of an env file; what is left empty there is a secret that the reader generates. */
 function parseEnvFile(text: string): Record<string, string> {
@@ -105,7 +105,7 @@ describe.each(APPS)('%s', (app, envClass) => {
 
   it('runs what the build makes, as somebody other than root, and only reads its own image', () => {
     const service = compose.services[app]!;
-    expect(service.command).toEqual(['node', ...NODE_FLAGS, `dist/apps/${app}/src/main.js`]);
+    expect(service.command).toEqual(['node', ...nodeFlags(app), `dist/apps/${app}/src/main.js`]);
     expect(existsSync(new URL(`../apps/${app}/src/main.ts`, import.meta.url))).toBe(true);
     expect(service.read_only).toBe(true);
     expect(Number.parseInt(service.stop_grace_period!, 10)).toBeGreaterThan(10);

@@ -15,8 +15,14 @@ const READY_LIMIT_MS = 60_000;
 export const SERVICES = ['tickets', 'notifier', 'mail-ingest', 'gateway'] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
-/** As docker-compose.yml starts them. A small young generation costs little time and saves half of the memory. */
-export const NODE_FLAGS = ['--import=./dist/libs/platform/src/source-maps.js', '--max-semi-space-size=16'];
+/**
+ * How docker-compose.yml starts a service. A small young generation costs little time and saves half of the memory; the one of
+ * mail-ingest, which has a second heap for its parser, is smaller yet.
+ */
+export function nodeFlags(service: ServiceName): string[] {
+  const youngMiB = service === 'mail-ingest' ? 8 : 16;
+  return ['--import=./dist/libs/platform/src/source-maps.js', `--max-semi-space-size=${youngMiB}`];
+}
 
 /** Settings of the notifier for loads in which few readers get very much. */
 export const WITHOUT_MAIL_LIMITS = {
@@ -115,7 +121,7 @@ async function startInstance(
   let child = launch();
 
   function launch(): ChildProcess {
-    const started = spawn(process.execPath, [...NODE_FLAGS, `dist/apps/${service}/src/main.js`], {
+    const started = spawn(process.execPath, [...nodeFlags(service), `dist/apps/${service}/src/main.js`], {
       cwd: REPOSITORY,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -12,7 +12,7 @@ import type {
 import { senderSettingsOf } from './sender-policy.js';
 
 /** Of the thread's heap, the young generation, which otherwise grows to 100 MB and more over small mails. */
-const YOUNG_MB = 32;
+const YOUNG_MB = 16;
 /** A thread may take this long before it begins the first mail of a batch: start, and read the raw bytes. */
 const BEGIN_LIMIT_MS = 30_000;
 
