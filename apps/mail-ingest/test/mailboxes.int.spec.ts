@@ -177,7 +177,8 @@ describe('a mailbox', () => {
     await change(id, { paused: false });
     expect(await taken(5)).toEqual(numbered(5));
     await emptied();
-    expect(await stateOf(id, 'running')).toMatchObject({ health: { waiting: 0, unfetched: 0, silentSince: null } });
+    await eventually('no backlog', async () => ((await show(id)).health.waiting === 0 ? true : undefined));
+    expect(await stateOf(id, 'running')).toMatchObject({ health: { unfetched: 0, silentSince: null } });
     await bus.expect(removeMailbox, { actor: ACTOR, mailboxId: id });
     await eventually('an end of the session', async () => (proxy.present === 0 ? true : undefined));
     expect(await codes(bus.call(getMailbox, { mailboxId: id }))).toEqual(['mailboxId mailbox_unknown']);

@@ -45,7 +45,7 @@ describe('hours', () => {
     const far = add(hours, from, 50 * 52 * 7 * HOUR);
     expect(new Date(far * 1000).getUTCFullYear()).toBe(2049);
     expect(elapsed(hours, from, far)).toBe(50 * 52 * 7 * HOUR);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   it('are found on the other side of a night, wherever it lies in the time line', () => {

@@ -44,7 +44,7 @@ describe('addresses', () => {
     const started = performance.now();
     expect(parseAddresses('a@example.com,'.repeat(200_000), 50)).toHaveLength(50);
     expect(parseAddresses('<"('.repeat(100_000), 50)).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   it('compare without case, as A-labels', () => {

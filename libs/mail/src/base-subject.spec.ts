@@ -33,5 +33,5 @@ it('knows long subjects again that were cut', () => {
 it('costs little, whatever it is', () => {
   const begun = performance.now();
   for (const unit of ['re:', 're ', '[#1]', 're[1', ' ', 'r']) baseSubject(unit.repeat(500_000));
-  expect(performance.now() - begun).toBeLessThan(1_000);
+  expect(performance.now() - begun).toBeLessThan(5_000);
 });

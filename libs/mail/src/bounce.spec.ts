@@ -149,7 +149,7 @@ it('reads endless words in bounded time', () => {
     const words = unit.repeat(Math.ceil(65_536 / unit.length));
     const begun = performance.now();
     bounceKindOf(null, words, words);
-    expect(performance.now() - begun).toBeLessThan(2_000);
+    expect(performance.now() - begun).toBeLessThan(5_000);
   }
 });
 

